@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ridegrid/event/v1/events.proto.
  */
 export const file_ridegrid_event_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch5yaWRlZ3JpZC9ldmVudC92MS9ldmVudHMucHJvdG8SEXJpZGVncmlkLmV2ZW50LnYxIsoBCghFbnZlbG9wZRIQCghldmVudF9pZBgBIAEoCRIuCgpvY2N1cl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtob21lX3JlZ2lvbhgDIAEoCRIRCgltYXJrZXRfaWQYBCABKAkSEQoJcGFydGl0aW9uGAUgASgFEhYKDmNvcnJlbGF0aW9uX2lkGAYgASgJEhQKDGNhdXNhdGlvbl9pZBgHIAEoCRITCgt0cmFjZXBhcmVudBgIIAEoCSJICglSaWRlVGltZXISDAoEa2luZBgBIAEoCRItCglmaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqYGCglSaWRlRXZlbnQSLQoIZW52ZWxvcGUYASABKAsyGy5yaWRlZ3JpZC5ldmVudC52MS5FbnZlbG9wZRIPCgdyaWRlX2lkGAIgASgJEhQKDHJpZGVfdmVyc2lvbhgDIAEoAxIRCglkcml2ZXJfaWQYBCABKAkSFgoOZHJpdmVyX3ZlcnNpb24YBSABKAMSOgoOcmlkZV9yZXF1ZXN0ZWQYCiABKAsyIC5yaWRlZ3JpZC5ldmVudC52MS5SaWRlUmVxdWVzdGVkSAASMgoKb2ZmZXJfc2VudBgLIAEoCzIcLnJpZGVncmlkLmV2ZW50LnYxLk9mZmVyU2VudEgAEjoKDm9mZmVyX2FjY2VwdGVkGAwgASgLMiAucmlkZWdyaWQuZXZlbnQudjEuT2ZmZXJBY2NlcHRlZEgAEjoKDm9mZmVyX2RlY2xpbmVkGA0gASgLMiAucmlkZWdyaWQuZXZlbnQudjEuT2ZmZXJEZWNsaW5lZEgAEjgKDW9mZmVyX2V4cGlyZWQYDiABKAsyHy5yaWRlZ3JpZC5ldmVudC52MS5PZmZlckV4cGlyZWRIABI6Cg5kcml2ZXJfYXJyaXZlZBgPIAEoCzIgLnJpZGVncmlkLmV2ZW50LnYxLkRyaXZlckFycml2ZWRIABI2CgxyaWRlX3N0YXJ0ZWQYECABKAsyHi5yaWRlZ3JpZC5ldmVudC52MS5SaWRlU3RhcnRlZEgAEjoKDnJpZGVfY29tcGxldGVkGBEgASgLMiAucmlkZWdyaWQuZXZlbnQudjEuUmlkZUNvbXBsZXRlZEgAEkQKE2Fzc2lnbm1lbnRfcmVsZWFzZWQYEiABKAsyJS5yaWRlZ3JpZC5ldmVudC52MS5Bc3NpZ25tZW50UmVsZWFzZWRIABI4Cg1yaWRlX2NhbmNlbGVkGBMgASgLMh8ucmlkZWdyaWQuZXZlbnQudjEuUmlkZUNhbmNlbGVkSAASPQoQbm9fZHJpdmVyc19mb3VuZBgUIAEoCzIhLnJpZGVncmlkLmV2ZW50LnYxLk5vRHJpdmVyc0ZvdW5kSABCBwoFZXZlbnQiuAIKDVJpZGVSZXF1ZXN0ZWQSEAoIcmlkZXJfaWQYASABKAkSEAoIcXVvdGVfaWQYAiABKAkSKAoGcGlja3VwGAMgASgLMhgucmlkZWdyaWQudHlwZS52MS5MYXRMbmcSKQoHZHJvcG9mZhgEIAEoCzIYLnJpZGVncmlkLnR5cGUudjEuTGF0TG5nEg0KBXNlYXRzGAUgASgFEiUKBGZhcmUYBiABKAsyFy5yaWRlZ3JpZC50eXBlLnYxLk1vbmV5EhgKEHN1cmdlX211bHRpcGxpZXIYByABKAESFAoMdHJpcF9zZWNvbmRzGAggASgFEhMKC3RyaXBfbWV0ZXJzGAkgASgFEjMKD3NlYXJjaF9kZWFkbGluZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAixAEKCU9mZmVyU2VudBIQCghvZmZlcl9pZBgBIAEoCRITCgtwcm9wb3NhbF9pZBgCIAEoCRITCgtsZWFzZV9lcG9jaBgDIAEoAxIaChJwaWNrdXBfZXRhX3NlY29uZHMYBCABKAUSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KB3ZlaGljbGUYBiABKAsyHS5yaWRlZ3JpZC50eXBlLnYxLlJpZGVWZWhpY2xlIlcKDU9mZmVyQWNjZXB0ZWQSEAoIb2ZmZXJfaWQYASABKAkSNAoQYXJyaXZhbF9kZWFkbGluZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiNwoNT2ZmZXJEZWNsaW5lZBIQCghvZmZlcl9pZBgBIAEoCRIUCgx3ZW50X29mZmxpbmUYAiABKAgiIAoMT2ZmZXJFeHBpcmVkEhAKCG9mZmVyX2lkGAEgASgJIncKDURyaXZlckFycml2ZWQSMAoMbm9fc2hvd190aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBub19zaG93X2RlYWRsaW5lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCINCgtSaWRlU3RhcnRlZCJOCg1SaWRlQ29tcGxldGVkEi0KDGNvbXBsZXRlZF9ieRgBIAEoDjIXLnJpZGVncmlkLnR5cGUudjEuUGFydHkSDgoGcmVhc29uGAIgASgJIrkBChJBc3NpZ25tZW50UmVsZWFzZWQSEAoIb2ZmZXJfaWQYASABKAkSLAoLcmVsZWFzZWRfYnkYAiABKA4yFy5yaWRlZ3JpZC50eXBlLnYxLlBhcnR5Ei4KBnJlYXNvbhgDIAEoDjIeLnJpZGVncmlkLnR5cGUudjEuQ2FuY2VsUmVhc29uEjMKD3NlYXJjaF9kZWFkbGluZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAipAEKDFJpZGVDYW5jZWxlZBIsCgtjYW5jZWxlZF9ieRgBIAEoDjIXLnJpZGVncmlkLnR5cGUudjEuUGFydHkSLgoGcmVhc29uGAIgASgOMh4ucmlkZWdyaWQudHlwZS52MS5DYW5jZWxSZWFzb24SJAoDZmVlGAMgASgLMhcucmlkZWdyaWQudHlwZS52MS5Nb25leRIQCghvZmZlcl9pZBgEIAEoCSIQCg5Ob0RyaXZlcnNGb3VuZCKZAgoLRHJpdmVyRXZlbnQSLQoIZW52ZWxvcGUYASABKAsyGy5yaWRlZ3JpZC5ldmVudC52MS5FbnZlbG9wZRIoCgZkcml2ZXIYAiABKAsyGC5yaWRlZ3JpZC50eXBlLnYxLkRyaXZlchINCgVjYXVzZRgDIAEoCRIkCgRyaWRlGAQgASgLMhYucmlkZWdyaWQudHlwZS52MS5SaWRlEhAKCG9mZmVyX2lkGAUgASgJEjMKDG9mZmVyX3N0YXR1cxgGIAEoDjIdLnJpZGVncmlkLnR5cGUudjEuT2ZmZXJTdGF0dXMSNQoRb2ZmZXJfZXhwaXJlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIv4BCg1Qb3NpdGlvbkJhdGNoEhEKCW1hcmtldF9pZBgBIAEoCRIuCgpmbHVzaF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpkcml2ZXJfaWRzGAMgAygJEhEKCXNlcXVlbmNlcxgEIAMoAxIRCglsYXRpdHVkZXMYBSADKAESEgoKbG9uZ2l0dWRlcxgGIAMoARIYChBoZWFkaW5nc19kZWdyZWVzGAcgAygCEhIKCnNwZWVkc19tcHMYCCADKAISFAoMYWNjdXJhY2llc19tGAkgAygCEhgKEG9ic2VydmVfdGltZXNfbXMYCiADKAMigQIKDU1hdGNoUHJvcG9zYWwSLQoIZW52ZWxvcGUYASABKAsyGy5yaWRlZ3JpZC5ldmVudC52MS5FbnZlbG9wZRITCgtwcm9wb3NhbF9pZBgCIAEoCRIPCgdyaWRlX2lkGAMgASgJEhQKDHJpZGVfdmVyc2lvbhgEIAEoAxITCgtsZWFzZV9lcG9jaBgFIAEoAxIxCgVvZmZlchgGIAEoCzIgLnJpZGVncmlkLmV2ZW50LnYxLk9mZmVyUHJvcG9zYWxIABI1CgdyZWxlYXNlGAcgASgLMiIucmlkZWdyaWQuZXZlbnQudjEuUmVsZWFzZVByb3Bvc2FsSABCBgoEa2luZCJ4Cg1PZmZlclByb3Bvc2FsEhEKCWRyaXZlcl9pZBgBIAEoCRIaChJwaWNrdXBfZXRhX3NlY29uZHMYAiABKAUSOAoKY2FuZGlkYXRlcxgDIAMoCzIkLnJpZGVncmlkLmV2ZW50LnYxLlByb3Bvc2FsQ2FuZGlkYXRlIlIKEVByb3Bvc2FsQ2FuZGlkYXRlEhEKCWRyaXZlcl9pZBgBIAEoCRIaChJwaWNrdXBfZXRhX3NlY29uZHMYAiABKAUSDgoGcmVhc29uGAMgASgJIjwKD1JlbGVhc2VQcm9wb3NhbBIRCglkcml2ZXJfaWQYASABKAkSFgoOc2lsZW50X3NlY29uZHMYAiABKAUimgEKC01hcmtldFN0YXRlEhEKCW1hcmtldF9pZBgBIAEoCRIpCgVhc19vZhgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoFY2VsbHMYAyADKAsyIi5yaWRlZ3JpZC5ldmVudC52MS5NYXJrZXRTdGF0ZUNlbGwSGgoScGlja3VwX2V0YV9zZWNvbmRzGAQgASgFIlkKD01hcmtldFN0YXRlQ2VsbBIMCgRjZWxsGAEgASgJEg4KBnN1cHBseRgCIAEoBRIOCgZkZW1hbmQYAyABKAUSGAoQc3VyZ2VfbXVsdGlwbGllchgEIAEoASLlAQoQRGVhZExldHRlclJlY29yZBIWCg5kZWFkX2xldHRlcl9pZBgBIAEoCRIQCghjb25zdW1lchgCIAEoCRINCgV0b3BpYxgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSDgoGb2Zmc2V0GAUgASgDEg0KBXZhbHVlGAYgASgMEg4KBnJlYXNvbhgHIAEoCRIQCghhdHRlbXB0cxgIIAEoBRIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLdHJhY2VwYXJlbnQYCiABKAliBnByb3RvMw", [file_google_protobuf_timestamp, file_ridegrid_type_v1_driver, file_ridegrid_type_v1_geo, file_ridegrid_type_v1_money, file_ridegrid_type_v1_ride]);
+  fileDesc("Ch5yaWRlZ3JpZC9ldmVudC92MS9ldmVudHMucHJvdG8SEXJpZGVncmlkLmV2ZW50LnYxIsoBCghFbnZlbG9wZRIQCghldmVudF9pZBgBIAEoCRIuCgpvY2N1cl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBITCgtob21lX3JlZ2lvbhgDIAEoCRIRCgltYXJrZXRfaWQYBCABKAkSEQoJcGFydGl0aW9uGAUgASgFEhYKDmNvcnJlbGF0aW9uX2lkGAYgASgJEhQKDGNhdXNhdGlvbl9pZBgHIAEoCRITCgt0cmFjZXBhcmVudBgIIAEoCSKmBgoJUmlkZUV2ZW50Ei0KCGVudmVsb3BlGAEgASgLMhsucmlkZWdyaWQuZXZlbnQudjEuRW52ZWxvcGUSDwoHcmlkZV9pZBgCIAEoCRIUCgxyaWRlX3ZlcnNpb24YAyABKAMSEQoJZHJpdmVyX2lkGAQgASgJEhYKDmRyaXZlcl92ZXJzaW9uGAUgASgDEjoKDnJpZGVfcmVxdWVzdGVkGAogASgLMiAucmlkZWdyaWQuZXZlbnQudjEuUmlkZVJlcXVlc3RlZEgAEjIKCm9mZmVyX3NlbnQYCyABKAsyHC5yaWRlZ3JpZC5ldmVudC52MS5PZmZlclNlbnRIABI6Cg5vZmZlcl9hY2NlcHRlZBgMIAEoCzIgLnJpZGVncmlkLmV2ZW50LnYxLk9mZmVyQWNjZXB0ZWRIABI6Cg5vZmZlcl9kZWNsaW5lZBgNIAEoCzIgLnJpZGVncmlkLmV2ZW50LnYxLk9mZmVyRGVjbGluZWRIABI4Cg1vZmZlcl9leHBpcmVkGA4gASgLMh8ucmlkZWdyaWQuZXZlbnQudjEuT2ZmZXJFeHBpcmVkSAASOgoOZHJpdmVyX2Fycml2ZWQYDyABKAsyIC5yaWRlZ3JpZC5ldmVudC52MS5Ecml2ZXJBcnJpdmVkSAASNgoMcmlkZV9zdGFydGVkGBAgASgLMh4ucmlkZWdyaWQuZXZlbnQudjEuUmlkZVN0YXJ0ZWRIABI6Cg5yaWRlX2NvbXBsZXRlZBgRIAEoCzIgLnJpZGVncmlkLmV2ZW50LnYxLlJpZGVDb21wbGV0ZWRIABJEChNhc3NpZ25tZW50X3JlbGVhc2VkGBIgASgLMiUucmlkZWdyaWQuZXZlbnQudjEuQXNzaWdubWVudFJlbGVhc2VkSAASOAoNcmlkZV9jYW5jZWxlZBgTIAEoCzIfLnJpZGVncmlkLmV2ZW50LnYxLlJpZGVDYW5jZWxlZEgAEj0KEG5vX2RyaXZlcnNfZm91bmQYFCABKAsyIS5yaWRlZ3JpZC5ldmVudC52MS5Ob0RyaXZlcnNGb3VuZEgAQgcKBWV2ZW50IrgCCg1SaWRlUmVxdWVzdGVkEhAKCHJpZGVyX2lkGAEgASgJEhAKCHF1b3RlX2lkGAIgASgJEigKBnBpY2t1cBgDIAEoCzIYLnJpZGVncmlkLnR5cGUudjEuTGF0TG5nEikKB2Ryb3BvZmYYBCABKAsyGC5yaWRlZ3JpZC50eXBlLnYxLkxhdExuZxINCgVzZWF0cxgFIAEoBRIlCgRmYXJlGAYgASgLMhcucmlkZWdyaWQudHlwZS52MS5Nb25leRIYChBzdXJnZV9tdWx0aXBsaWVyGAcgASgBEhQKDHRyaXBfc2Vjb25kcxgIIAEoBRITCgt0cmlwX21ldGVycxgJIAEoBRIzCg9zZWFyY2hfZGVhZGxpbmUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsQBCglPZmZlclNlbnQSEAoIb2ZmZXJfaWQYASABKAkSEwoLcHJvcG9zYWxfaWQYAiABKAkSEwoLbGVhc2VfZXBvY2gYAyABKAMSGgoScGlja3VwX2V0YV9zZWNvbmRzGAQgASgFEi8KC2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgd2ZWhpY2xlGAYgASgLMh0ucmlkZWdyaWQudHlwZS52MS5SaWRlVmVoaWNsZSJXCg1PZmZlckFjY2VwdGVkEhAKCG9mZmVyX2lkGAEgASgJEjQKEGFycml2YWxfZGVhZGxpbmUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIjcKDU9mZmVyRGVjbGluZWQSEAoIb2ZmZXJfaWQYASABKAkSFAoMd2VudF9vZmZsaW5lGAIgASgIIiAKDE9mZmVyRXhwaXJlZBIQCghvZmZlcl9pZBgBIAEoCSJ3Cg1Ecml2ZXJBcnJpdmVkEjAKDG5vX3Nob3dfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNAoQbm9fc2hvd19kZWFkbGluZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiDQoLUmlkZVN0YXJ0ZWQiTgoNUmlkZUNvbXBsZXRlZBItCgxjb21wbGV0ZWRfYnkYASABKA4yFy5yaWRlZ3JpZC50eXBlLnYxLlBhcnR5Eg4KBnJlYXNvbhgCIAEoCSK5AQoSQXNzaWdubWVudFJlbGVhc2VkEhAKCG9mZmVyX2lkGAEgASgJEiwKC3JlbGVhc2VkX2J5GAIgASgOMhcucmlkZWdyaWQudHlwZS52MS5QYXJ0eRIuCgZyZWFzb24YAyABKA4yHi5yaWRlZ3JpZC50eXBlLnYxLkNhbmNlbFJlYXNvbhIzCg9zZWFyY2hfZGVhZGxpbmUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIqQBCgxSaWRlQ2FuY2VsZWQSLAoLY2FuY2VsZWRfYnkYASABKA4yFy5yaWRlZ3JpZC50eXBlLnYxLlBhcnR5Ei4KBnJlYXNvbhgCIAEoDjIeLnJpZGVncmlkLnR5cGUudjEuQ2FuY2VsUmVhc29uEiQKA2ZlZRgDIAEoCzIXLnJpZGVncmlkLnR5cGUudjEuTW9uZXkSEAoIb2ZmZXJfaWQYBCABKAkiEAoOTm9Ecml2ZXJzRm91bmQimQIKC0RyaXZlckV2ZW50Ei0KCGVudmVsb3BlGAEgASgLMhsucmlkZWdyaWQuZXZlbnQudjEuRW52ZWxvcGUSKAoGZHJpdmVyGAIgASgLMhgucmlkZWdyaWQudHlwZS52MS5Ecml2ZXISDQoFY2F1c2UYAyABKAkSJAoEcmlkZRgEIAEoCzIWLnJpZGVncmlkLnR5cGUudjEuUmlkZRIQCghvZmZlcl9pZBgFIAEoCRIzCgxvZmZlcl9zdGF0dXMYBiABKA4yHS5yaWRlZ3JpZC50eXBlLnYxLk9mZmVyU3RhdHVzEjUKEW9mZmVyX2V4cGlyZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCL+AQoNUG9zaXRpb25CYXRjaBIRCgltYXJrZXRfaWQYASABKAkSLgoKZmx1c2hfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZHJpdmVyX2lkcxgDIAMoCRIRCglzZXF1ZW5jZXMYBCADKAMSEQoJbGF0aXR1ZGVzGAUgAygBEhIKCmxvbmdpdHVkZXMYBiADKAESGAoQaGVhZGluZ3NfZGVncmVlcxgHIAMoAhISCgpzcGVlZHNfbXBzGAggAygCEhQKDGFjY3VyYWNpZXNfbRgJIAMoAhIYChBvYnNlcnZlX3RpbWVzX21zGAogAygDIoECCg1NYXRjaFByb3Bvc2FsEi0KCGVudmVsb3BlGAEgASgLMhsucmlkZWdyaWQuZXZlbnQudjEuRW52ZWxvcGUSEwoLcHJvcG9zYWxfaWQYAiABKAkSDwoHcmlkZV9pZBgDIAEoCRIUCgxyaWRlX3ZlcnNpb24YBCABKAMSEwoLbGVhc2VfZXBvY2gYBSABKAMSMQoFb2ZmZXIYBiABKAsyIC5yaWRlZ3JpZC5ldmVudC52MS5PZmZlclByb3Bvc2FsSAASNQoHcmVsZWFzZRgHIAEoCzIiLnJpZGVncmlkLmV2ZW50LnYxLlJlbGVhc2VQcm9wb3NhbEgAQgYKBGtpbmQieAoNT2ZmZXJQcm9wb3NhbBIRCglkcml2ZXJfaWQYASABKAkSGgoScGlja3VwX2V0YV9zZWNvbmRzGAIgASgFEjgKCmNhbmRpZGF0ZXMYAyADKAsyJC5yaWRlZ3JpZC5ldmVudC52MS5Qcm9wb3NhbENhbmRpZGF0ZSJSChFQcm9wb3NhbENhbmRpZGF0ZRIRCglkcml2ZXJfaWQYASABKAkSGgoScGlja3VwX2V0YV9zZWNvbmRzGAIgASgFEg4KBnJlYXNvbhgDIAEoCSI8Cg9SZWxlYXNlUHJvcG9zYWwSEQoJZHJpdmVyX2lkGAEgASgJEhYKDnNpbGVudF9zZWNvbmRzGAIgASgFIpoBCgtNYXJrZXRTdGF0ZRIRCgltYXJrZXRfaWQYASABKAkSKQoFYXNfb2YYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKBWNlbGxzGAMgAygLMiIucmlkZWdyaWQuZXZlbnQudjEuTWFya2V0U3RhdGVDZWxsEhoKEnBpY2t1cF9ldGFfc2Vjb25kcxgEIAEoBSJZCg9NYXJrZXRTdGF0ZUNlbGwSDAoEY2VsbBgBIAEoCRIOCgZzdXBwbHkYAiABKAUSDgoGZGVtYW5kGAMgASgFEhgKEHN1cmdlX211bHRpcGxpZXIYBCABKAEi5QEKEERlYWRMZXR0ZXJSZWNvcmQSFgoOZGVhZF9sZXR0ZXJfaWQYASABKAkSEAoIY29uc3VtZXIYAiABKAkSDQoFdG9waWMYAyABKAkSEQoJcGFydGl0aW9uGAQgASgFEg4KBm9mZnNldBgFIAEoAxINCgV2YWx1ZRgGIAEoDBIOCgZyZWFzb24YByABKAkSEAoIYXR0ZW1wdHMYCCABKAUSLwoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3RyYWNlcGFyZW50GAogASgJYgZwcm90bzM", [file_google_protobuf_timestamp, file_ridegrid_type_v1_driver, file_ridegrid_type_v1_geo, file_ridegrid_type_v1_money, file_ridegrid_type_v1_ride]);
 
 /**
  * Where a message came from and in what order it belongs.
@@ -93,34 +93,6 @@ export type Envelope = Message<"ridegrid.event.v1.Envelope"> & {
  */
 export const EnvelopeSchema: GenMessage<Envelope> = /*@__PURE__*/
   messageDesc(file_ridegrid_event_v1_events, 0);
-
-/**
- * What fires next on a ride.
- *
- * @generated from message ridegrid.event.v1.RideTimer
- */
-export type RideTimer = Message<"ridegrid.event.v1.RideTimer"> & {
-  /**
-   * "search", "offer", "arrival" or "no_show".
-   *
-   * @generated from field: string kind = 1;
-   */
-  kind: string;
-
-  /**
-   * When.
-   *
-   * @generated from field: google.protobuf.Timestamp fire_time = 2;
-   */
-  fireTime?: Timestamp | undefined;
-};
-
-/**
- * Describes the message ridegrid.event.v1.RideTimer.
- * Use `create(RideTimerSchema)` to create a new message.
- */
-export const RideTimerSchema: GenMessage<RideTimer> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 1);
 
 /**
  * One change of one ride. Record key: ride_id. Topic: ride-events.v1.
@@ -264,7 +236,7 @@ export type RideEvent = Message<"ridegrid.event.v1.RideEvent"> & {
  * Use `create(RideEventSchema)` to create a new message.
  */
 export const RideEventSchema: GenMessage<RideEvent> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 2);
+  messageDesc(file_ridegrid_event_v1_events, 1);
 
 /**
  * A rider asked.
@@ -348,7 +320,7 @@ export type RideRequested = Message<"ridegrid.event.v1.RideRequested"> & {
  * Use `create(RideRequestedSchema)` to create a new message.
  */
 export const RideRequestedSchema: GenMessage<RideRequested> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 3);
+  messageDesc(file_ridegrid_event_v1_events, 2);
 
 /**
  * A driver was asked.
@@ -404,7 +376,7 @@ export type OfferSent = Message<"ridegrid.event.v1.OfferSent"> & {
  * Use `create(OfferSentSchema)` to create a new message.
  */
 export const OfferSentSchema: GenMessage<OfferSent> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 4);
+  messageDesc(file_ridegrid_event_v1_events, 3);
 
 /**
  * The driver said yes.
@@ -432,7 +404,7 @@ export type OfferAccepted = Message<"ridegrid.event.v1.OfferAccepted"> & {
  * Use `create(OfferAcceptedSchema)` to create a new message.
  */
 export const OfferAcceptedSchema: GenMessage<OfferAccepted> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 5);
+  messageDesc(file_ridegrid_event_v1_events, 4);
 
 /**
  * The driver said no.
@@ -460,7 +432,7 @@ export type OfferDeclined = Message<"ridegrid.event.v1.OfferDeclined"> & {
  * Use `create(OfferDeclinedSchema)` to create a new message.
  */
 export const OfferDeclinedSchema: GenMessage<OfferDeclined> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 6);
+  messageDesc(file_ridegrid_event_v1_events, 5);
 
 /**
  * Nobody answered in time.
@@ -481,7 +453,7 @@ export type OfferExpired = Message<"ridegrid.event.v1.OfferExpired"> & {
  * Use `create(OfferExpiredSchema)` to create a new message.
  */
 export const OfferExpiredSchema: GenMessage<OfferExpired> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 7);
+  messageDesc(file_ridegrid_event_v1_events, 6);
 
 /**
  * The driver waits at the pickup.
@@ -509,7 +481,7 @@ export type DriverArrived = Message<"ridegrid.event.v1.DriverArrived"> & {
  * Use `create(DriverArrivedSchema)` to create a new message.
  */
 export const DriverArrivedSchema: GenMessage<DriverArrived> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 8);
+  messageDesc(file_ridegrid_event_v1_events, 7);
 
 /**
  * The trip began.
@@ -524,7 +496,7 @@ export type RideStarted = Message<"ridegrid.event.v1.RideStarted"> & {
  * Use `create(RideStartedSchema)` to create a new message.
  */
 export const RideStartedSchema: GenMessage<RideStarted> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 9);
+  messageDesc(file_ridegrid_event_v1_events, 8);
 
 /**
  * The trip ended.
@@ -552,7 +524,7 @@ export type RideCompleted = Message<"ridegrid.event.v1.RideCompleted"> & {
  * Use `create(RideCompletedSchema)` to create a new message.
  */
 export const RideCompletedSchema: GenMessage<RideCompleted> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 10);
+  messageDesc(file_ridegrid_event_v1_events, 9);
 
 /**
  * The driver was lost before the trip.
@@ -594,7 +566,7 @@ export type AssignmentReleased = Message<"ridegrid.event.v1.AssignmentReleased">
  * Use `create(AssignmentReleasedSchema)` to create a new message.
  */
 export const AssignmentReleasedSchema: GenMessage<AssignmentReleased> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 11);
+  messageDesc(file_ridegrid_event_v1_events, 10);
 
 /**
  * The ride was canceled.
@@ -636,7 +608,7 @@ export type RideCanceled = Message<"ridegrid.event.v1.RideCanceled"> & {
  * Use `create(RideCanceledSchema)` to create a new message.
  */
 export const RideCanceledSchema: GenMessage<RideCanceled> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 12);
+  messageDesc(file_ridegrid_event_v1_events, 11);
 
 /**
  * No driver was found in time.
@@ -651,7 +623,7 @@ export type NoDriversFound = Message<"ridegrid.event.v1.NoDriversFound"> & {
  * Use `create(NoDriversFoundSchema)` to create a new message.
  */
 export const NoDriversFoundSchema: GenMessage<NoDriversFound> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 13);
+  messageDesc(file_ridegrid_event_v1_events, 12);
 
 /**
  * A driver's whole state after a change. Record key: driver_id. Topic: driver-events.v1.
@@ -714,7 +686,7 @@ export type DriverEvent = Message<"ridegrid.event.v1.DriverEvent"> & {
  * Use `create(DriverEventSchema)` to create a new message.
  */
 export const DriverEventSchema: GenMessage<DriverEvent> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 14);
+  messageDesc(file_ridegrid_event_v1_events, 13);
 
 /**
  * Positions of one market, column by column. Record key: market_id. Topic: driver-telemetry.v1.
@@ -798,7 +770,7 @@ export type PositionBatch = Message<"ridegrid.event.v1.PositionBatch"> & {
  * Use `create(PositionBatchSchema)` to create a new message.
  */
 export const PositionBatchSchema: GenMessage<PositionBatch> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 15);
+  messageDesc(file_ridegrid_event_v1_events, 14);
 
 /**
  * Matching's suggestion for one ride. Record key: ride_id. Topic: match-proposals.v1.
@@ -870,7 +842,7 @@ export type MatchProposal = Message<"ridegrid.event.v1.MatchProposal"> & {
  * Use `create(MatchProposalSchema)` to create a new message.
  */
 export const MatchProposalSchema: GenMessage<MatchProposal> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 16);
+  messageDesc(file_ridegrid_event_v1_events, 15);
 
 /**
  * Ask a driver.
@@ -905,7 +877,7 @@ export type OfferProposal = Message<"ridegrid.event.v1.OfferProposal"> & {
  * Use `create(OfferProposalSchema)` to create a new message.
  */
 export const OfferProposalSchema: GenMessage<OfferProposal> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 17);
+  messageDesc(file_ridegrid_event_v1_events, 16);
 
 /**
  * A driver that was considered.
@@ -940,7 +912,7 @@ export type ProposalCandidate = Message<"ridegrid.event.v1.ProposalCandidate"> &
  * Use `create(ProposalCandidateSchema)` to create a new message.
  */
 export const ProposalCandidateSchema: GenMessage<ProposalCandidate> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 18);
+  messageDesc(file_ridegrid_event_v1_events, 17);
 
 /**
  * Take a ride from its driver.
@@ -968,7 +940,7 @@ export type ReleaseProposal = Message<"ridegrid.event.v1.ReleaseProposal"> & {
  * Use `create(ReleaseProposalSchema)` to create a new message.
  */
 export const ReleaseProposalSchema: GenMessage<ReleaseProposal> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 19);
+  messageDesc(file_ridegrid_event_v1_events, 18);
 
 /**
  * Supply and demand of a market, whole. Record key: market_id. Topic: market-state.v1.
@@ -1010,7 +982,7 @@ export type MarketState = Message<"ridegrid.event.v1.MarketState"> & {
  * Use `create(MarketStateSchema)` to create a new message.
  */
 export const MarketStateSchema: GenMessage<MarketState> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 20);
+  messageDesc(file_ridegrid_event_v1_events, 19);
 
 /**
  * A cell.
@@ -1052,7 +1024,7 @@ export type MarketStateCell = Message<"ridegrid.event.v1.MarketStateCell"> & {
  * Use `create(MarketStateCellSchema)` to create a new message.
  */
 export const MarketStateCellSchema: GenMessage<MarketStateCell> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 21);
+  messageDesc(file_ridegrid_event_v1_events, 20);
 
 /**
  * A record that a consumer could not apply. Record key: the original's. Topic: dead-letters.v1.
@@ -1136,5 +1108,5 @@ export type DeadLetterRecord = Message<"ridegrid.event.v1.DeadLetterRecord"> & {
  * Use `create(DeadLetterRecordSchema)` to create a new message.
  */
 export const DeadLetterRecordSchema: GenMessage<DeadLetterRecord> = /*@__PURE__*/
-  messageDesc(file_ridegrid_event_v1_events, 22);
+  messageDesc(file_ridegrid_event_v1_events, 21);
 
