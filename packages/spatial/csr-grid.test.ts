@@ -1,0 +1,67 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { createCsrGrid, createNeighbors, type Positions } from "./csr-grid.ts";
+
+const seed = 20_260_101;
+const coordinate = fc.oneof(fc.double({ min: -50_000, max: 50_000, noNaN: true }), fc.double({ min: -200, max: 200, noNaN: true }), fc.integer({ min: -40, max: 40 }));
+const point = fc.record({ x: coordinate, y: coordinate, eligible: fc.boolean() });
+const query = fc.record({ x: coordinate, y: coordinate, k: fc.integer({ min: 1, max: 20 }), radius: fc.oneof(fc.double({ min: 0, max: 120_000, noNaN: true }), fc.constant(Infinity)) });
+
+type Point = { readonly x: number; readonly y: number; readonly eligible: boolean };
+
+function positionsOf(points: readonly Point[]): Positions {
+  return { x: Float32Array.from(points, (one) => one.x), y: Float32Array.from(points, (one) => one.y) };
+}
+
+function bruteForce(positions: Positions, points: readonly Point[], from: { x: number; y: number; k: number; radius: number }): number[] {
+  return points
+    .flatMap((one, slot) => (one.eligible ? [(positions.x[slot]! - from.x) ** 2 + (positions.y[slot]! - from.y) ** 2] : []))
+    .filter((squared) => squared <= from.radius ** 2)
+    .sort((a, b) => a - b)
+    .slice(0, from.k);
+}
+
+describe("CsrGrid", () => {
+  test("nearest() equals brute force for any points, eligibility, query, k and radius", () => {
+    const grid = createCsrGrid();
+    fc.assert(
+      fc.property(fc.array(point, { maxLength: 200 }), fc.array(query, { minLength: 1, maxLength: 8 }), (points, queries) => {
+        const positions = positionsOf(points);
+        grid.rebuild(positions, points.length, (slot) => points[slot]!.eligible);
+        for (const from of queries) {
+          const found = createNeighbors(from.k);
+          grid.nearest(from, from.radius, found);
+          expect([...found.squaredMeters.subarray(0, found.count)]).toEqual(bruteForce(positions, points, from));
+          const slots = [...found.slots.subarray(0, found.count)];
+          expect(new Set(slots).size).toBe(found.count);
+          slots.forEach((slot, rank) => {
+            expect(points[slot]!.eligible).toBe(true);
+            expect((positions.x[slot]! - from.x) ** 2 + (positions.y[slot]! - from.y) ** 2).toBe(found.squaredMeters[rank]!);
+          });
+        }
+      }),
+      { seed, numRuns: 400 },
+    );
+  });
+
+  test("nearest() answers for the last rebuild, whatever moved since", () => {
+    const positions = positionsOf([{ x: 0, y: 0, eligible: true }, { x: 100, y: 0, eligible: true }]);
+    const grid = createCsrGrid();
+    const found = createNeighbors(1);
+    grid.rebuild(positions, 2, () => true);
+    positions.x[0] = 5_000;
+    grid.nearest({ x: 1, y: 0 }, 1_000, found);
+    expect([found.count, found.slots[0]]).toEqual([1, 0]);
+    grid.rebuild(positions, 2, () => true);
+    grid.nearest({ x: 1, y: 0 }, 1_000, found);
+    expect([found.count, found.slots[0]]).toEqual([1, 1]);
+  });
+
+  test("a rebuild without eligible points finds nothing", () => {
+    const grid = createCsrGrid();
+    const found = createNeighbors(4);
+    grid.rebuild(positionsOf([{ x: 1, y: 1, eligible: false }]), 1, () => false);
+    grid.nearest({ x: 1, y: 1 }, Infinity, found);
+    expect([grid.size, found.count]).toEqual([0, 0]);
+  });
+});
