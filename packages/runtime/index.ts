@@ -1,0 +1,12 @@
+/** What a process needs to start, stop and report. */
+export type { App, ProcessContext, ReadinessPart } from "./app.ts";
+export { type CorrectedClock, type CorrectedClockOptions, createCorrectedClock, createSystemClock } from "./clock.ts";
+export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./embedded-postgres.ts";
+export { removeEmbeddedPostgresData } from "./embedded-postgres-data.ts";
+export { createSystemIds } from "./ids.ts";
+export { createLogger, type Logger, type LoggerOptions, readableLine } from "./logger.ts";
+export { migrate } from "./migrate.ts";
+export { ensurePlatformSchemas, type PlatformWriter, platformWriters } from "./platform-schemas.ts";
+export { createPostgres, type PostgresOptions, type Sql } from "./postgres.ts";
+export { createSystemRandom } from "./random.ts";
+export { createTelemetry, type Telemetry, type TelemetryOptions } from "./telemetry.ts";

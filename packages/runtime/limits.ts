@@ -1,0 +1,28 @@
+/** The bounds of starting, stopping and reporting. Units come last in each name. */
+
+/** A server that does not answer a connection attempt in this time counts as away. */
+export const postgresConnectTimeoutMs = 5_000;
+/** One statement; batch work that needs longer asks for it by name. */
+export const postgresStatementTimeoutMs = 15_000;
+/** A stopped process must not hold row locks for ever. */
+export const postgresIdleInTransactionTimeoutMs = 30_000;
+/** Short, so that a pool is back well within a second after the server is. */
+export const postgresReconnectDelayMaxMs = 250;
+export const postgresPoolSizeDefault = 5;
+
+/** Crash recovery of a development database, with room to spare. */
+export const embeddedPostgresStartTimeoutMs = 30_000;
+export const embeddedPostgresStopTimeoutMs = 20_000;
+export const embeddedPostgresPollMs = 10;
+
+export const clockMeasureIntervalMs = 30_000;
+/** Of several round trips the shortest bounds the offset best. */
+export const clockSamplesPerMeasure = 3;
+export const clockSkewAlarmMs = 1_000;
+
+/** From the first signal to an exit, whatever hangs. */
+export const shutdownTimeoutMs = 60_000;
+/** `bun run` and `npx` deliver each Ctrl-C twice in the same millisecond; only a later one is meant. */
+export const secondSignalAfterMs = 1_000;
+
+if (secondSignalAfterMs >= shutdownTimeoutMs) throw new Error("Cannot load limits: the second signal must come before the shutdown bound");

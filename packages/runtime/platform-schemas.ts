@@ -1,0 +1,41 @@
+/**
+ * The platform database's layout: a schema and a role for each writer, and no grant across but the coordinator's
+ * right to read matching's leases. Tables are the migrations' business.
+ *
+ * Safe to run again and from several processes at once; the mesh, production's bootstrap and tests all call it.
+ */
+import type { Sql } from "./postgres.ts";
+
+export const platformWriters = ["coordinator", "matching", "state"] as const;
+export type PlatformWriter = (typeof platformWriters)[number];
+
+/** `sql` is connected to the platform database as its owner or a superuser. */
+export async function ensurePlatformSchemas(sql: Sql): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx`SELECT pg_advisory_xact_lock(hashtext('ridegrid.platform-schemas'))`;
+    for (const writer of platformWriters) await tx.unsafe(writerSql(writer));
+    await tx.unsafe(`
+      GRANT USAGE ON SCHEMA matching TO coordinator;
+      GRANT SELECT ON ALL TABLES IN SCHEMA matching TO coordinator;
+      ALTER DEFAULT PRIVILEGES FOR ROLE matching IN SCHEMA matching GRANT SELECT ON TABLES TO coordinator;
+    `);
+  });
+}
+
+/** Roles belong to the whole server, so the lock of one database does not keep another from creating them first. */
+function writerSql(writer: PlatformWriter): string {
+  return `
+    DO $$ BEGIN
+      IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${writer}') THEN
+        CREATE ROLE ${writer} NOLOGIN;
+      END IF;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END $$;
+    DO $$ BEGIN
+      IF NOT pg_has_role(current_user, '${writer}', 'MEMBER') THEN
+        EXECUTE format('GRANT ${writer} TO %I', current_user);
+      END IF;
+    END $$;
+    CREATE SCHEMA IF NOT EXISTS ${writer} AUTHORIZATION ${writer};
+  `;
+}
