@@ -1,0 +1,9 @@
+/** What tests share: a database each, waits with deadlines, manual time, seeded dice. */
+export { eventually, type EventuallyOptions } from "./eventually.ts";
+export { freePort } from "./free-port.ts";
+export { createManualClock, type ManualClock } from "./manual-clock.ts";
+export { createSeededRandom } from "./seeded-random.ts";
+export { createSequentialIds } from "./sequential-ids.ts";
+export { createTestContext, type TestContext } from "./test-context.ts";
+export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from "./test-database.ts";
+export { startTestServer, type TestServer } from "./test-server.ts";

@@ -1,0 +1,9 @@
+/** The bounds of waiting in tests. */
+
+/** Long enough for two busy cores; a condition that is met ends the wait at once. */
+export const eventuallyTimeoutMs = 10_000;
+export const eventuallyPollMs = 10;
+/** A test's pool: small, because many files share one server. */
+export const testPoolSizeDefault = 4;
+/** Test files run side by side, each with several pools. */
+export const testServerConnectionsMax = 300;
