@@ -1,0 +1,95 @@
+/**
+ * What a handler threw, as an API error: every error that leaves a server carries an ErrorInfo.
+ *
+ * Faults nobody foresaw become `internal` without a word of their own; `onFault` is told, so that a log has the rest.
+ */
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { apiError, reasonOf } from "./refusal-error.ts";
+
+/** `method` is fully qualified, such as "ridegrid.rider.v1.RiderService/GetRide". */
+export type Fault = { readonly method: string; readonly error: unknown };
+export type FaultLog = (fault: Fault) => void;
+
+/** The outermost interceptor of every server. */
+export function errorMapping(onFault: FaultLog): Interceptor {
+  return (next) => async (request) => {
+    const method = `${request.service.typeName}/${request.method.name}`;
+    const map = (error: unknown): ConnectError => toApiError(error, (cause) => onFault({ method, error: cause }));
+    try {
+      const response = await next(request);
+      return response.stream ? { ...response, message: mapped(response.message, map) } : response;
+    } catch (error) {
+      throw map(error);
+    }
+  };
+}
+
+export function toApiError(error: unknown, onUnforeseen: (error: unknown) => void = () => {}): ConnectError {
+  if (reasonOf(error) !== undefined && error instanceof ConnectError) return error;
+  if (error instanceof ConnectError) return fromConnect(error, onUnforeseen);
+  if (isConnectionFault(error)) return apiError("DEPENDENCY_AWAY", "Cannot reach the database: its connection is away", {}, undefined, error);
+  if (error instanceof DOMException && error.name === "AbortError") return apiError("CANCELED", "The call was canceled", {}, undefined, error);
+  if (error instanceof DOMException && error.name === "TimeoutError") return apiError("DEADLINE_EXCEEDED", "The call's deadline passed", {}, undefined, error);
+  onUnforeseen(error);
+  return apiError("INTERNAL", "The call failed inside the platform", {}, undefined, error);
+}
+
+function fromConnect(error: ConnectError, onUnforeseen: (error: unknown) => void): ConnectError {
+  switch (error.code) {
+    case Code.Canceled:
+      return apiError("CANCELED", "The call was canceled", {}, undefined, error);
+    case Code.DeadlineExceeded:
+      return apiError("DEADLINE_EXCEEDED", "The call's deadline passed", {}, undefined, error);
+    case Code.Unavailable:
+      return apiError("DEPENDENCY_AWAY", error.rawMessage, {}, undefined, error);
+    case Code.Unimplemented:
+      return apiError("UNIMPLEMENTED", error.rawMessage, {}, undefined, error);
+    case Code.InvalidArgument:
+      return apiError("FIELD_INVALID", error.rawMessage, { field: "body" }, undefined, error);
+    case Code.ResourceExhausted:
+      return apiError("TOO_LARGE", error.rawMessage, {}, undefined, error);
+    default:
+      break;
+  }
+  // The library calls a body that does not decode `internal`, as if the fault were ours.
+  if (error.rawMessage.startsWith("parse binary:")) return apiError("FIELD_INVALID", `Cannot decode the message: ${error.rawMessage}`, { field: "body" }, undefined, error);
+  onUnforeseen(error);
+  return apiError("INTERNAL", "The call failed inside the platform", {}, undefined, error);
+}
+
+const connectionCodes: ReadonlySet<string> = new Set([
+  // postgres.js
+  "CONNECTION_CLOSED",
+  "CONNECTION_ENDED",
+  "CONNECTION_DESTROYED",
+  "CONNECT_TIMEOUT",
+  // the operating system
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  // PostgreSQL: too many connections, shutdowns, and a server that is not up yet
+  "53300",
+  "57P01",
+  "57P02",
+  "57P03",
+]);
+
+/** Whether anything in the chain of causes says that a connection is away. Class 08 is PostgreSQL's "connection exception". */
+export function isConnectionFault(error: unknown, depth = 0): boolean {
+  if (!(error instanceof Error) || depth > 8) return false;
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (connectionCodes.has(code) || /^08[0-9A-Z]{3}$/.test(code)) return true;
+  if (error instanceof AggregateError && error.errors.some((inner) => isConnectionFault(inner, depth + 1))) return true;
+  return isConnectionFault(error.cause, depth + 1);
+}
+
+async function* mapped<T>(messages: AsyncIterable<T>, map: (error: unknown) => ConnectError): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw map(error);
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Checks every message a server receives against the rules of its schema, and its strings for NUL, which PostgreSQL
+ * cannot store. A breach is FIELD_INVALID with the field's path.
+ */
+import { type DescMessage, type Message } from "@bufbuild/protobuf";
+import { pathToString, reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
+import type { Interceptor } from "@connectrpc/connect";
+import { apiError } from "./refusal-error.ts";
+
+export function fieldValidation(): Interceptor {
+  return (next) => (request) => {
+    const schema = request.method.input;
+    if (request.stream) return next({ ...request, message: checkedStream(schema, request.message) });
+    checkMessage(schema, request.message);
+    return next(request);
+  };
+}
+
+const validator = createValidator();
+
+/** @throws FIELD_INVALID naming the first field that breaks a rule. */
+export function checkMessage(schema: DescMessage, message: Message): void {
+  const nul = holdsStrings(schema) ? nulPath(reflect(schema, message)) : undefined;
+  if (nul !== undefined) throw apiError("FIELD_INVALID", `Field "${nul}" holds a NUL character`, { field: nul });
+  const result = validator.validate(schema, message);
+  if (result.kind === "valid") return;
+  if (result.kind === "error") throw result.error;
+  const first = result.violations[0];
+  const field = first === undefined ? "body" : pathToString(first.field);
+  throw apiError("FIELD_INVALID", `Field "${field}" is invalid: ${first?.message ?? result.error.message}`, { field });
+}
+
+async function* checkedStream<T extends Message>(schema: DescMessage, messages: AsyncIterable<T>): AsyncIterable<T> {
+  for await (const message of messages) {
+    checkMessage(schema, message);
+    yield message;
+  }
+}
+
+/** The path of the first string with a NUL in it. */
+function nulPath(message: ReflectMessage): string | undefined {
+  for (const field of message.sortedFields) {
+    if (!message.isSet(field)) continue;
+    const found = firstNul(field.name, valuesOf(message, field));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+type Field = ReflectMessage["fields"][number];
+type Place = { readonly suffix: string; readonly value: unknown };
+
+function valuesOf(message: ReflectMessage, field: Field): readonly Place[] {
+  switch (field.fieldKind) {
+    case "list":
+      return [...message.get(field)].map((value, index) => ({ suffix: `[${index}]`, value }));
+    case "map":
+      return [...message.get(field)].flatMap(([key, value]) => [{ suffix: `[${JSON.stringify(key)}]`, value: key }, { suffix: `[${JSON.stringify(key)}]`, value }]);
+    default:
+      return [{ suffix: "", value: message.get(field) }];
+  }
+}
+
+function firstNul(name: string, places: readonly Place[]): string | undefined {
+  for (const { suffix, value } of places) {
+    if (typeof value === "string" && value.includes("\0")) return name + suffix;
+    if (!isReflected(value) || !holdsStrings(value.desc)) continue;
+    const inner = nulPath(value);
+    if (inner !== undefined) return `${name}${suffix}.${inner}`;
+  }
+  return undefined;
+}
+
+function isReflected(value: unknown): value is ReflectMessage {
+  return typeof value === "object" && value !== null && "desc" in value && "sortedFields" in value;
+}
+
+const stringHolders = new WeakMap<DescMessage, boolean>();
+
+/** Most positions and pages hold none: those are not walked at all. */
+function holdsStrings(schema: DescMessage): boolean {
+  const known = stringHolders.get(schema);
+  if (known !== undefined) return known;
+  stringHolders.set(schema, true); // A schema that holds itself counts as holding strings.
+  const holds = schema.fields.some((field) => {
+    if (field.fieldKind === "map") return true;
+    if (field.message !== undefined) return holdsStrings(field.message);
+    return field.scalar === stringScalar;
+  });
+  stringHolders.set(schema, holds);
+  return holds;
+}
+
+/** `ScalarType.STRING`, whose declaration is an enum. */
+const stringScalar = 9;

@@ -1,0 +1,31 @@
+/** The public services as native gRPC, on a port of their own: `node:http2` sends the trailers that gRPC needs. */
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { Code, ConnectError, type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
+import { compressionGzip, universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { edgeHandler } from "./edge-handler.ts";
+import type { FaultLog } from "./error-mapping.ts";
+import type { Routes } from "./in-memory.ts";
+
+export function nativeGrpcHandler(routes: Routes, options: ConnectRouterOptions, onFault: FaultLog): (request: Http2ServerRequest, response: Http2ServerResponse) => void {
+  const router = createConnectRouter({ ...options, connect: false, grpcWeb: false, acceptCompression: [compressionGzip] });
+  routes(router);
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, edgeHandler(handler)]));
+  return (request, response) => {
+    const path = request.url.split("?", 1)[0] ?? "";
+    const handler = handlers.get(path);
+    if (handler === undefined) return unknownMethod(path, response);
+    handler(universalRequestFromNodeRequest(request, response, undefined, undefined))
+      .then((answer) => universalResponseToNodeResponse(answer, response))
+      .catch((error: unknown) => {
+        // A caller that hung up is no fault.
+        if (ConnectError.from(error).code !== Code.Aborted) onFault({ method: path.slice(1), error });
+        response.stream?.close();
+      });
+  };
+}
+
+/** A trailers-only answer, as the protocol asks for. */
+function unknownMethod(path: string, response: Http2ServerResponse): void {
+  response.writeHead(200, { "content-type": "application/grpc", "grpc-status": String(Code.Unimplemented), "grpc-message": encodeURIComponent(`There is no method "${path}"`) });
+  response.end();
+}
