@@ -4,10 +4,11 @@
  * Pure. Time arrives in the command, taken from the database's clock after the rows are locked. Who may call what is
  * checked here too: a command names its actor, and another person's ride looks like no ride at all.
  */
+import { cancellationFee, noShowFee } from "./cancellation-fee.ts";
 import { type Driver, evolveDriver, evolveShift, type Shift, type ShiftEvent } from "./driver.ts";
 import type { FareQuote } from "./fare-quote.ts";
 import type { DriverId, OfferId, ProposalId, RideId, RiderId } from "./ids.ts";
-import type { DispatchPolicy } from "./market.ts";
+import type { DispatchPolicy, Tariff } from "./market.ts";
 import { type CancelReason, evolveRide, isOpen, type LiveOffer, type Ride, type RideEvent, type RideEventBody, type RideStatus } from "./ride.ts";
 import { unreachable } from "./unreachable.ts";
 
@@ -48,7 +49,7 @@ export type Refusal = { readonly kind: "refused"; readonly reason: RefusalReason
 export type RideDecision = { readonly kind: "accepted"; readonly event: RideEvent; readonly ride: Ride; readonly driver: Driver | null } | Refusal;
 export type ShiftDecision = { readonly kind: "accepted"; readonly event: ShiftEvent; readonly driver: Driver } | Refusal;
 
-export type DecisionContext = { readonly nowMs: number; readonly policy: DispatchPolicy };
+export type DecisionContext = { readonly nowMs: number; readonly policy: DispatchPolicy; readonly tariff: Tariff };
 
 /** `driver` is the driver that the command or the ride's live offer names, locked after the ride; null when there is none. */
 export function decideRide(ride: Ride | null, driver: Driver | null, command: RideCommand, context: DecisionContext): RideDecision {
@@ -218,7 +219,8 @@ function release(ride: Ride, driver: Driver | null, { by, reason }: { by: "drive
 }
 
 function cancel(ride: Ride, driver: Driver | null, { by, reason }: { by: "rider" | "driver" | "operator" | "system"; reason: CancelReason }, context: DecisionContext): RideDecision {
-  return accepted(ride, driver, { type: "RideCanceled", by, reason, fee: null, offerId: ride.offer?.offerId ?? null }, context);
+  const fee = by === "rider" ? cancellationFee(ride, context) : by !== "operator" && reason === "no_show" ? noShowFee(ride, context.tariff) : null;
+  return accepted(ride, driver, { type: "RideCanceled", by, reason, fee, offerId: ride.offer?.offerId ?? null }, context);
 }
 
 function accepted(ride: Ride, driver: Driver | null, body: RideEventBody, { nowMs }: DecisionContext): RideDecision {

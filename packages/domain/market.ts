@@ -8,6 +8,10 @@ export type Tariff = {
   readonly perMinuteMinor: number;
   readonly minimumMinor: number;
   readonly bookingFeeMinor: number;
+  /** What a rider pays who cancels later than the policy's `freeCancelMs` after the assignment. */
+  readonly cancellationFeeMinor: number;
+  /** What a rider pays who does not come to the pickup. */
+  readonly noShowFeeMinor: number;
 };
 
 /** How vehicles move where no street network is known: great-circle distance × `detour`, at `speedMps`. */
@@ -21,6 +25,7 @@ export type DispatchPolicy = {
   readonly arrivalSlackMs: number;
   readonly arrivalMaxMs: number;
   readonly arrivalRadiusMeters: number;
+  readonly freeCancelMs: number;
   readonly noShowMs: number;
   readonly noShowMaxMs: number;
   readonly inProgressMaxMs: number;
@@ -51,6 +56,7 @@ export const defaultDispatchPolicy: DispatchPolicy = {
   arrivalSlackMs: 10 * minuteMs,
   arrivalMaxMs: 60 * minuteMs,
   arrivalRadiusMeters: 150,
+  freeCancelMs: 2 * minuteMs,
   noShowMs: 5 * minuteMs,
   noShowMaxMs: 15 * minuteMs,
   inProgressMaxMs: 6 * 60 * minuteMs,

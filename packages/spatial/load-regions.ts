@@ -129,7 +129,7 @@ function point(json: unknown, path: string): LatLng {
 }
 
 function tariff(json: unknown, path: string): Tariff {
-  const fields = fieldsOf(json, path, ["baseMinor", "perKilometerMinor", "perMinuteMinor", "minimumMinor", "bookingFeeMinor"]);
+  const fields = fieldsOf(json, path, ["baseMinor", "perKilometerMinor", "perMinuteMinor", "minimumMinor", "bookingFeeMinor", "cancellationFeeMinor", "noShowFeeMinor"]);
   const amount = (name: keyof Tariff): number => numberAt(fields, name, { min: 0, max: 1_000_000, whole: true });
   return {
     baseMinor: amount("baseMinor"),
@@ -137,6 +137,8 @@ function tariff(json: unknown, path: string): Tariff {
     perMinuteMinor: amount("perMinuteMinor"),
     minimumMinor: amount("minimumMinor"),
     bookingFeeMinor: amount("bookingFeeMinor"),
+    cancellationFeeMinor: amount("cancellationFeeMinor"),
+    noShowFeeMinor: amount("noShowFeeMinor"),
   };
 }
 
