@@ -1,0 +1,304 @@
+/**
+ * The log on any Kafka-API broker (Redpanda in production), by low-level fetch with explicit offsets: no consumer
+ * groups, no transactions, no commits.
+ *
+ * One awaited send at a time for each partition; every append has a deadline of its own, after which its producer is
+ * thrown away, so that a send that hangs cannot land behind a later one.
+ */
+import { Admin, Consumer, ListOffsetTimestamps, type MessageToProduce, ProduceAcks, Producer, type SASLOptions } from "@platformatic/kafka";
+import type { ConnectionOptions } from "node:tls";
+import { type EventLog, type LogRecord, OffsetBelowStart, type PartitionBounds, PartitionCountMismatch, type ReadLimits, RecordTooLarge, type StoredRecord, type TopicConfig } from "./event-log.ts";
+import { kafkaLimits } from "./limits.kafka.ts";
+
+export type KafkaEventLogOptions = {
+  /** "host:port", one or more. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** Replicas of topics that `ensureTopics` makes: 3 in production, 1 on one broker. */
+  readonly replicas: number;
+  readonly compression: "none" | "lz4" | "zstd";
+  readonly tls?: ConnectionOptions;
+  readonly sasl?: SASLOptions;
+};
+
+type RawConsumer = Consumer<Buffer, Buffer, Buffer, Buffer>;
+type RawProducer = Producer<Buffer, Buffer, string, string>;
+type Place = { readonly topic: string; readonly partition: number };
+
+export function createKafkaEventLog(options: KafkaEventLogOptions): EventLog {
+  const admin = new Admin(clientOptions(options));
+  const producers = createProducerSlot(options);
+  const readers = createReaderPool(options);
+  return {
+    ensureTopics: (topics) => ensureTopics(admin, topics, options.replicas),
+    append: (topic, partition, records) => producers.append({ topic, partition }, records),
+    read: (topic, partition, fromOffset, limits, signal) => read(readers, { topic, partition }, fromOffset, limits, signal),
+    bounds: (topic, partition) => readers.use({ topic, partition }, (consumer) => bounds(consumer, { topic, partition })),
+    offsetAt: (topic, partition, timeMs) => readers.use({ topic, partition }, (consumer) => offsetAt(consumer, { topic, partition }, timeMs)),
+    async close() {
+      await Promise.allSettled([admin.close(), producers.close(), readers.close()]);
+    },
+  };
+}
+
+function clientOptions({ brokers, clientId, tls, sasl }: KafkaEventLogOptions) {
+  return {
+    clientId,
+    bootstrapBrokers: [...brokers],
+    retries: kafkaLimits.retries,
+    retryDelay: kafkaLimits.retryDelayMs,
+    timeout: kafkaLimits.requestTimeoutMs,
+    requestTimeout: kafkaLimits.requestTimeoutMs,
+    connectTimeout: kafkaLimits.connectTimeoutMs,
+    autocreateTopics: false,
+    ...(tls === undefined ? {} : { tls }),
+    ...(sasl === undefined ? {} : { sasl }),
+  };
+}
+
+async function ensureTopics(admin: Admin, topics: readonly TopicConfig[], replicas: number): Promise<void> {
+  const existing = new Set(await admin.listTopics());
+  for (const { topic, partitions, retentionMs } of topics) {
+    if (existing.has(topic)) continue;
+    const configs = [
+      { name: "retention.ms", value: String(retentionMs) },
+      { name: "message.timestamp.type", value: "LogAppendTime" },
+    ];
+    await admin.createTopics({ topics: [topic], partitions, replicas, configs }).catch((error: unknown) => {
+      if (!apiErrors(error).has("TOPIC_ALREADY_EXISTS")) throw error;
+    });
+  }
+  const metadata = await admin.metadata({ topics: topics.map(({ topic }) => topic), forceUpdate: true });
+  for (const { topic, partitions } of topics) {
+    const found = metadata.topics.get(topic)?.partitionsCount;
+    if (found !== partitions) throw new PartitionCountMismatch(`Topic "${topic}" has ${found ?? "no"} partitions, the catalogue says ${partitions}`);
+  }
+}
+
+interface ProducerSlot {
+  append(place: Place, records: readonly LogRecord[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+function createProducerSlot(options: KafkaEventLogOptions): ProducerSlot {
+  let current: RawProducer | null = null;
+  let appended = 0;
+  const tails = new Map<string, Promise<void>>();
+
+  async function send({ topic, partition }: Place, records: readonly LogRecord[]): Promise<void> {
+    const producer = (current ??= createProducer(options));
+    const messages: MessageToProduce<Buffer, Buffer, string, string>[] = records.map(({ key, value, headers }) => ({
+      topic,
+      partition,
+      key: Buffer.from(key),
+      value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+      headers: { ...headers },
+    }));
+    try {
+      await withDeadline(producer.send({ messages, acks: ProduceAcks.ALL, compression: options.compression }), kafkaLimits.appendTimeoutMs, `append to ${topic}/${partition}`);
+      appended += records.length;
+      if (appended >= kafkaLimits.recordsPerProducer) retire(producer);
+    } catch (cause) {
+      retire(producer);
+      throw new Error(`Cannot append ${records.length} records to ${topic}/${partition}: ${[...apiErrors(cause)].join(", ") || String(cause)}; they may or may not be stored`, { cause });
+    }
+  }
+
+  /** The next send gets a fresh producer; what still hangs on this one fails with its connections. */
+  function retire(producer: RawProducer): void {
+    if (current !== producer) return;
+    current = null;
+    appended = 0;
+    producer.close(true).catch(() => {});
+  }
+
+  return {
+    async append(place, records) {
+      if (records.length === 0) return;
+      checkSize(place, records);
+      const key = `${place.topic}/${place.partition}`;
+      const sent = (tails.get(key) ?? Promise.resolve()).then(() => send(place, records));
+      const settled = sent.catch(() => {});
+      tails.set(key, settled);
+      try {
+        await sent;
+      } finally {
+        if (tails.get(key) === settled) tails.delete(key);
+      }
+    },
+    async close() {
+      await Promise.allSettled(tails.values());
+      await current?.close(true);
+    },
+  };
+}
+
+function createProducer(options: KafkaEventLogOptions): RawProducer {
+  // A header that is not bytes would kill the process: both header serializers are always set.
+  const serializers = { key: asIs, value: asIs, headerKey: utf8, headerValue: utf8 };
+  return new Producer({ ...clientOptions(options), serializers, idempotent: true, producerId: -1n, producerEpoch: -1 });
+}
+
+const asIs = (data?: Buffer): Buffer | undefined => data;
+const utf8 = (data?: string): Buffer | undefined => (data === undefined ? undefined : Buffer.from(data));
+
+function checkSize({ topic, partition }: Place, records: readonly LogRecord[]): void {
+  const bytes = records.reduce((sum, { key, value, headers }) => sum + key.length + value.byteLength + headerBytes(headers), 0);
+  if (records.length > kafkaLimits.recordsPerAppendMax || bytes > kafkaLimits.bytesPerAppendMax) {
+    throw new RecordTooLarge(
+      `Cannot append ${records.length} records of ${bytes} bytes to ${topic}/${partition}: at most ${kafkaLimits.recordsPerAppendMax} records and ${kafkaLimits.bytesPerAppendMax} bytes at once`,
+    );
+  }
+}
+
+function headerBytes(headers: LogRecord["headers"]): number {
+  let bytes = 0;
+  for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0) + 2;
+  return bytes;
+}
+
+interface ReaderPool {
+  /** Runs with a consumer that nobody else uses meanwhile: fetches of one consumer share a session and must not overlap. */
+  use<T>(place: Place, work: (consumer: RawConsumer) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+function createReaderPool(options: KafkaEventLogOptions): ReaderPool {
+  const idle = new Map<string, RawConsumer[]>();
+  const all = new Set<RawConsumer>();
+  const drop = (consumer: RawConsumer): void => {
+    all.delete(consumer);
+    consumer.close(true).catch(() => {});
+  };
+  return {
+    async use({ topic, partition }, work) {
+      const key = `${topic}/${partition}`;
+      const consumer = idle.get(key)?.pop() ?? createConsumer(options);
+      all.add(consumer);
+      try {
+        const result = await work(consumer);
+        const waiting = idle.get(key) ?? [];
+        idle.set(key, waiting);
+        if (waiting.length < kafkaLimits.idleReadersPerPartition) waiting.push(consumer);
+        else drop(consumer);
+        return result;
+      } catch (error) {
+        // Whatever failed may have left the fetch session half way: a fresh consumer costs a few milliseconds.
+        drop(consumer);
+        throw error;
+      }
+    },
+    async close() {
+      await Promise.allSettled([...all].map((consumer) => consumer.close(true)));
+    },
+  };
+}
+
+function createConsumer(options: KafkaEventLogOptions): RawConsumer {
+  return new Consumer({ ...clientOptions(options), groupId: `${options.clientId}-unused`, autocommit: false });
+}
+
+function read(readers: ReaderPool, place: Place, fromOffset: number, limits: ReadLimits, signal: AbortSignal): Promise<readonly StoredRecord[]> {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  const fetching = readers.use(place, (consumer) => fetchUntil(consumer, place, fromOffset, limits, signal));
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    fetching.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+async function fetchUntil(consumer: RawConsumer, place: Place, fromOffset: number, limits: ReadLimits, signal: AbortSignal): Promise<readonly StoredRecord[]> {
+  const deadline = performance.now() + limits.maxWaitMs;
+  for (;;) {
+    const waitMs = Math.min(Math.max(0, Math.round(deadline - performance.now())), kafkaLimits.fetchWaitMaxMs);
+    const records = await fetchOnce(consumer, place, fromOffset, { ...limits, maxWaitMs: waitMs });
+    if (records.length > 0 || signal.aborted || performance.now() >= deadline) return records;
+  }
+}
+
+async function fetchOnce(consumer: RawConsumer, { topic, partition }: Place, fromOffset: number, limits: ReadLimits): Promise<readonly StoredRecord[]> {
+  const { id, leader } = await locate(consumer, { topic, partition });
+  const wanted = { partition, currentLeaderEpoch: -1, fetchOffset: BigInt(fromOffset), lastFetchedEpoch: -1, partitionMaxBytes: limits.maxBytes };
+  const request = { node: leader, maxWaitTime: limits.maxWaitMs, minBytes: 1, maxBytes: limits.maxBytes, isolationLevel: 0, topics: [{ topicId: id, partitions: [wanted] }] };
+  const fetched = consumer.fetch(request).catch(async (error: unknown) => {
+    if (apiErrors(error).has("OFFSET_OUT_OF_RANGE")) {
+      const { start, end } = await bounds(consumer, { topic, partition });
+      if (fromOffset < start) throw new OffsetBelowStart(topic, partition, fromOffset, start);
+      throw new Error(`Cannot read ${topic}/${partition} from offset ${fromOffset}: it ends at ${end}`, { cause: error });
+    }
+    throw new Error(`Cannot read ${topic}/${partition} from offset ${fromOffset}: ${[...apiErrors(error)].join(", ") || String(error)}`, { cause: error });
+  });
+  return storedRecords(await withDeadline(fetched, limits.maxWaitMs + kafkaLimits.requestTimeoutMs, `read of ${topic}/${partition}`), fromOffset, limits.maxRecords);
+}
+
+/** The leader and topic id; refreshed after a failure because the pool then hands out a fresh consumer. */
+async function locate(consumer: RawConsumer, { topic, partition }: Place): Promise<{ readonly id: string; readonly leader: number }> {
+  consumer.topics.track(topic);
+  const metadata = await consumer.metadata({ topics: [topic] });
+  const found = metadata.topics.get(topic);
+  const leader = found?.partitions[partition]?.leader;
+  if (found === undefined || leader === undefined || leader < 0) throw new Error(`Cannot read ${topic}/${partition}: it has no leader`);
+  return { id: found.id, leader };
+}
+
+/** A batch is returned whole: records below the asked offset are dropped, and so are control batches. */
+function storedRecords(response: Awaited<ReturnType<RawConsumer["fetch"]>>, fromOffset: number, maxRecords: number): readonly StoredRecord[] {
+  const controlBatch = 0x20;
+  const logAppendTime = 0x08;
+  const records: StoredRecord[] = [];
+  for (const batch of response.responses[0]?.partitions[0]?.records ?? []) {
+    if ((batch.attributes & controlBatch) !== 0) continue;
+    const first = Number(batch.firstOffset);
+    for (const record of batch.records) {
+      const offset = first + record.offsetDelta;
+      if (offset < fromOffset) continue;
+      if (records.length === maxRecords) return records;
+      const appendedAtMs = Number((batch.attributes & logAppendTime) !== 0 ? batch.maxTimestamp : batch.firstTimestamp + record.timestampDelta);
+      const headers = Object.fromEntries(record.headers.map(([name, value]) => [String(name), String(value)]));
+      records.push({ offset, appendedAtMs, key: record.key === null ? "" : String(record.key), value: record.value ?? new Uint8Array(), headers });
+    }
+  }
+  return records;
+}
+
+async function bounds(consumer: RawConsumer, place: Place): Promise<PartitionBounds> {
+  const start = await listOffset(consumer, place, ListOffsetTimestamps.EARLIEST);
+  const end = await listOffset(consumer, place, ListOffsetTimestamps.LATEST);
+  return { start, end };
+}
+
+async function offsetAt(consumer: RawConsumer, place: Place, timeMs: number): Promise<number> {
+  const offset = await listOffset(consumer, place, BigInt(Math.ceil(timeMs)));
+  return offset >= 0 ? offset : listOffset(consumer, place, ListOffsetTimestamps.LATEST);
+}
+
+async function listOffset(consumer: RawConsumer, { topic, partition }: Place, timestamp: bigint): Promise<number> {
+  const listed = withDeadline(consumer.listOffsets({ topics: [topic], partitions: { [topic]: [partition] }, timestamp }), kafkaLimits.appendTimeoutMs, `offsets of ${topic}/${partition}`);
+  const offset = (await listed).get(topic)?.[partition];
+  if (offset === undefined) throw new Error(`The broker did not say an offset of ${topic}/${partition}`);
+  return Number(offset);
+}
+
+async function withDeadline<T>(work: Promise<T>, timeoutMs: number, what: string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`The ${what} did not finish within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => {});
+  }
+}
+
+/** The Kafka error names anywhere in an error: the client wraps them in aggregates and causes. */
+function apiErrors(error: unknown, found: Set<string> = new Set()): Set<string> {
+  if (typeof error !== "object" || error === null) return found;
+  if ("apiId" in error && typeof error.apiId === "string") found.add(error.apiId);
+  else if ("code" in error && typeof error.code === "string") found.add(error.code);
+  if ("errors" in error && Array.isArray(error.errors)) for (const inner of error.errors) apiErrors(inner, found);
+  if ("cause" in error) apiErrors(error.cause, found);
+  return found;
+}
