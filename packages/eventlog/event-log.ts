@@ -7,7 +7,8 @@
  * - Records of one awaited `append` follow those of the append awaited before it, in the same partition.
  * - Offsets of a partition increase; `read` returns them in that order and skips nothing that was acknowledged.
  *   Gaps between offsets are allowed.
- * - Reading below the start is an `OffsetBelowStart` error, never a silent skip. Reading at the end waits.
+ * - Reading below the start is an `OffsetBelowStart` error, never a silent skip; above the end, which no log that is
+ *   still the same log can be asked for, an `OffsetAboveEnd`. Reading at the end waits.
  * - It knows nothing of groups, commits or transactions: checkpoints live with the effect.
  *
  * Topics are physical names (`ewr.ride-events.v1`): one log may hold several regions.
@@ -58,6 +59,19 @@ export class OffsetBelowStart extends Error {
     readonly start: number,
   ) {
     super(`Cannot read ${topic}/${partition} from offset ${fromOffset}: it starts at ${start}`);
+  }
+}
+
+/** The offset comes from another log: this one was restored, or made anew. */
+export class OffsetAboveEnd extends Error {
+  override readonly name = "OffsetAboveEnd";
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+    readonly fromOffset: number,
+    readonly end: number,
+  ) {
+    super(`Cannot read ${topic}/${partition} from offset ${fromOffset}: it ends at ${end}`);
   }
 }
 
