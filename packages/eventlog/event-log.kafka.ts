@@ -7,7 +7,7 @@
  */
 import { Admin, Consumer, ListOffsetTimestamps, type MessageToProduce, ProduceAcks, Producer, type SASLOptions } from "@platformatic/kafka";
 import type { ConnectionOptions } from "node:tls";
-import { type EventLog, type LogRecord, OffsetBelowStart, type PartitionBounds, PartitionCountMismatch, type ReadLimits, RecordTooLarge, type StoredRecord, type TopicConfig } from "./event-log.ts";
+import { type EventLog, type LogRecord, OffsetAboveEnd, OffsetBelowStart, type PartitionBounds, PartitionCountMismatch, type ReadLimits, RecordTooLarge, type StoredRecord, type TopicConfig } from "./event-log.ts";
 import { kafkaLimits } from "./limits.kafka.ts";
 
 export type KafkaEventLogOptions = {
@@ -225,7 +225,7 @@ async function fetchOnce(consumer: RawConsumer, { topic, partition }: Place, fro
     if (apiErrors(error).has("OFFSET_OUT_OF_RANGE")) {
       const { start, end } = await bounds(consumer, { topic, partition });
       if (fromOffset < start) throw new OffsetBelowStart(topic, partition, fromOffset, start);
-      throw new Error(`Cannot read ${topic}/${partition} from offset ${fromOffset}: it ends at ${end}`, { cause: error });
+      throw new OffsetAboveEnd(topic, partition, fromOffset, end);
     }
     throw new Error(`Cannot read ${topic}/${partition} from offset ${fromOffset}: ${[...apiErrors(error)].join(", ") || String(error)}`, { cause: error });
   });
