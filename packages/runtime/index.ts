@@ -8,5 +8,6 @@ export { createLogger, type Logger, type LoggerOptions, readableLine } from "./l
 export { migrate } from "./migrate.ts";
 export { ensurePlatformSchemas, type PlatformWriter, platformWriters } from "./platform-schemas.ts";
 export { createPostgres, type PostgresOptions, type Sql } from "./postgres.ts";
+export { isPostgresAway, isTransactionConflict } from "./postgres-faults.ts";
 export { createSystemRandom } from "./random.ts";
 export { createTelemetry, type Telemetry, type TelemetryOptions } from "./telemetry.ts";
