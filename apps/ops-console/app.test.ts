@@ -1,0 +1,81 @@
+/** The `ops` command line against a small OpsService: what it prints, what it refuses. */
+import { describe, expect, test } from "bun:test";
+import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { OpsService } from "@ridegrid/contracts";
+import { RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
+import { runCommand, usage } from "./app.ts";
+import { readCommandLine, UsageError } from "./command-line.ts";
+import { renderTable } from "./table.ts";
+
+const rideId = "0190f3f0-0000-7000-8000-000000000003";
+const drained: { region: string; reason: string; requestId: string }[] = [];
+const transport = createRouterTransport(({ service }) => {
+  service(OpsService, {
+    searchRides: ({ pageToken, pageSize }) =>
+      pageToken === ""
+        ? { rides: [{ rideId, status: RideStatus.REQUESTED, version: 3n, marketId: "nyc" }], nextPageToken: pageSize === 1 ? "" : "more", missingRegions: ["lhr"] }
+        : { rides: [{ rideId: "second", status: RideStatus.COMPLETED, version: 9n, marketId: "nyc" }] },
+    getRide: () => ({ ride: { rideId, status: RideStatus.CANCELED, version: 2n, fare: { currencyCode: "USD", amountMinor: 1_234n } } }),
+    getRideTimeline: () => ({ entries: [{ type: "RideRequested", version: 1n }, { type: "RideCanceled", version: 2n, elapsedMs: 1_500n }] }),
+    listInvariantViolations: () => ({ violations: [{ invariant: "I1", driverId: "d-1", detail: "two rides" }] }),
+    drainRegion: ({ region, reason, requestId }) => {
+      drained.push({ region, reason, requestId });
+      return { region: { region, draining: true } };
+    },
+    waiveFee: () => {
+      throw new ConnectError("no fee", Code.FailedPrecondition);
+    },
+  });
+});
+const client = createClient(OpsService, transport);
+const ops = (...args: string[]) => runCommand(readCommandLine(args), { client, uuid: () => "0190f3f0-0000-7000-8000-000000000009" });
+
+describe("ops", () => {
+  test("rides follows the pages and names the regions that did not answer", async () => {
+    const { text, json } = await ops("rides", "--open");
+    expect(text).toContain(rideId);
+    expect(text).toContain("second");
+    expect(text).toContain("No answer from: lhr");
+    expect(json).toMatchObject({ rides: [{ ride_id: rideId }, { ride_id: "second" }], missing_regions: ["lhr"] });
+  });
+
+  test("ride shows the ride in its currency's digits, and its events", async () => {
+    const { text } = await ops("ride", rideId);
+    expect(text).toContain("12.34 USD");
+    expect(text).toContain("RideCanceled");
+    expect(text).toContain("1500");
+  });
+
+  test("violations fails when there are any", async () => {
+    expect(await ops("violations")).toMatchObject({ failed: true, json: { violations: [{ invariant: "I1" }] } });
+  });
+
+  test("drain sends the reason and a request id", async () => {
+    expect((await ops("drain", "ewr", "--reason", "maintenance")).text).toBe("Region ewr: draining");
+    expect(drained).toEqual([{ region: "ewr", reason: "maintenance", requestId: "0190f3f0-0000-7000-8000-000000000009" }]);
+  });
+
+  test("a change without a reason, an unknown command, flag or operand is a usage error", async () => {
+    for (const args of [["drain", "ewr"], ["toString"], ["ride"], ["rides", "extra"], ["ride", "a", "b"]]) {
+      expect(await ops(...args).catch((error: unknown) => error)).toBeInstanceOf(UsageError);
+    }
+    for (const args of [[], ["rides", "--nope"], ["rides", "--limit", "x"], ["rides", "--url", "nowhere"]]) {
+      expect(() => readCommandLine(args)).toThrow(UsageError);
+    }
+  });
+
+  test("a refusal of the platform comes through", async () => {
+    expect(await ops("waive", rideId, "--reason", "goodwill").catch((error: unknown) => error)).toBeInstanceOf(ConnectError);
+  });
+
+  test("usage lists every command", () => {
+    for (const command of ["ride ID", "rides", "market ID", "health", "violations", "audit", "drain", "takeover", "rebuild"]) expect(usage()).toContain(command);
+  });
+});
+
+describe("renderTable()", () => {
+  test("aligns numbers to the right and says when there is nothing", () => {
+    expect(renderTable({ columns: ["a", "lag"], rows: [["x", 5], ["long", 120n]] })).toBe("a     lag\n----  ---\nx       5\nlong  120");
+    expect(renderTable({ columns: ["a"], rows: [] })).toBe("(none)");
+  });
+});
