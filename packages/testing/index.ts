@@ -2,8 +2,10 @@
 export { eventually, type EventuallyOptions } from "./eventually.ts";
 export { freePort } from "./free-port.ts";
 export { createManualClock, type ManualClock } from "./manual-clock.ts";
+export { redisServerMissing, type RedisServer, startRedisServer } from "./redis-server.ts";
 export { createSeededRandom } from "./seeded-random.ts";
 export { createSequentialIds } from "./sequential-ids.ts";
 export { createTestContext, type TestContext } from "./test-context.ts";
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from "./test-database.ts";
 export { startTestServer, type TestServer } from "./test-server.ts";
+export { startUpstashBridge, type UpstashBridge } from "./upstash-bridge.ts";

@@ -1,0 +1,30 @@
+/** Buckets in this process: exact, refilled by the passed clock, bounded; a bucket that is full again is forgotten. */
+import type { Clock } from "@ridegrid/domain";
+import { type Bucket, rateDecision, type RateLimiter } from "./rate-limiter.ts";
+
+type State = { tokens: number; atMs: number };
+
+export function createMemoryRateLimiter(deps: { readonly bucket: Bucket; readonly clock: Clock; readonly keysMax: number }): RateLimiter {
+  const { bucket, clock, keysMax } = deps;
+  const states = new Map<string, State>();
+  return {
+    async take(key, cost) {
+      const nowMs = clock.nowMs();
+      const state = states.get(key) ?? { tokens: bucket.capacity, atMs: nowMs };
+      state.tokens = Math.min(bucket.capacity, state.tokens + (Math.max(0, nowMs - state.atMs) / 1_000) * bucket.refillPerSecond);
+      state.atMs = nowMs;
+      const allowed = state.tokens >= cost;
+      if (allowed) state.tokens -= cost;
+      // Re-inserting keeps the map in order of last use, so that the oldest is dropped when it is full.
+      states.delete(key);
+      if (state.tokens < bucket.capacity) states.set(key, state);
+      if (states.size > keysMax) dropOldest(states);
+      return rateDecision(bucket, state.tokens, cost, allowed);
+    },
+  };
+}
+
+function dropOldest(states: Map<string, State>): void {
+  const oldest = states.keys().next();
+  if (oldest.done !== true) states.delete(oldest.value);
+}
