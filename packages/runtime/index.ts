@@ -1,6 +1,7 @@
 /** What a process needs to start, stop and report. */
 export type { App, ProcessContext, ReadinessPart } from "./app.ts";
 export { type CorrectedClock, type CorrectedClockOptions, createCorrectedClock, createSystemClock } from "./clock.ts";
+export { ConfigError, type Environment, readConfig, readVariable, requireVariable, type ValueOf, type VariableName, variables } from "./config.ts";
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./embedded-postgres.ts";
 export { removeEmbeddedPostgresData } from "./embedded-postgres-data.ts";
 export { createSystemIds } from "./ids.ts";
