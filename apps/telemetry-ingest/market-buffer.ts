@@ -46,7 +46,7 @@ export function createMarketBuffer(deps: MarketBufferDeps): MarketBuffer {
 
   async function send(batch: Batch): Promise<void> {
     try {
-      await withDeadline(deps.eventLog.append(deps.topic, deps.partition, deps.encode(batch.positions)));
+      await withDeadline(appendAll(deps.encode(batch.positions)));
       deps.onDurable(batch.positions);
       batch.done.resolve();
     } catch (cause) {
@@ -55,6 +55,11 @@ export function createMarketBuffer(deps: MarketBufferDeps): MarketBuffer {
       if (waiting !== null) fail(waiting, cause);
       waiting = null;
     }
+  }
+
+  /** One record an append: a flush of everybody is larger than the log takes at once. */
+  async function appendAll(records: readonly LogRecord[]): Promise<void> {
+    for (const record of records) await deps.eventLog.append(deps.topic, deps.partition, [record]);
   }
 
   function fail(batch: Batch, cause: unknown): void {

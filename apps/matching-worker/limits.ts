@@ -1,0 +1,54 @@
+/** Bounds of the matching worker. */
+
+export const tickMs = 1_000;
+/** A driver silent for longer is never proposed. */
+export const positionFreshMs = 20_000;
+/** A proposal that shows no effect within this is forgotten: the coordinator refused it, or it was lost. */
+export const proposalForgetMs = 3_000;
+/** After that the same pair is left alone for a while, so that a refusal does not repeat each few seconds. */
+export const pairRestMs = 10_000;
+export const restingPairsMax = 50_000;
+
+/** Neighbors asked for at first; four times as many each time they were not enough, up to the second. */
+export const neighborsFirst = 16;
+export const neighborsMax = 4_096;
+/** Candidates that a proposal shows. */
+export const candidatesShownMax = 5;
+/** The projection's distances are right to 0.8 % in a city: this much is added where a bound must hold. */
+export const projectionSlack = 1.02;
+
+/** One transaction of proposals. */
+export const proposalsPerTickMax = 2_000;
+export const explanationsKeptMax = 10_000;
+
+export const ridesMax = 100_000;
+export const driversMax = 250_000;
+export const endedRidesKeptMax = 50_000;
+/** A driver off shift is kept this long, so that an older event cannot bring them back. */
+export const offlineKeptMs = 15 * 60_000;
+/** A position older than this belongs to nobody on the road. */
+export const positionKeptMs = 10 * 60_000;
+export const sweepIntervalMs = 30_000;
+
+export const readMaxRecords = 2_000;
+export const readMaxBytes = 4_000_000;
+export const readWaitMs = 1_000;
+/** A log that has not answered for this long stalls matching: what is not known cannot be proposed. */
+export const logSilenceMaxMs = 4_000;
+export const retryDelayMinMs = 200;
+export const retryDelayMaxMs = 2_000;
+/** Snapshots asked of the coordinator at most this often. */
+export const snapshotIntervalMinMs = 1_000;
+export const snapshotTimeoutMs = 10_000;
+/** How far back positions are read on a start. */
+export const telemetryRewindMs = 60_000;
+
+export const marketStateIntervalMs = 3_000;
+/** Published again although nothing changed, so that a reader that comes late learns it. */
+export const marketStateRepeatMs = 15_000;
+export const marketCellResolution = 8;
+export const lagRefreshMs = 5_000;
+
+if (proposalForgetMs < 2 * tickMs) throw new Error("a proposal must outlive the tick that follows it");
+if (logSilenceMaxMs < 2 * readWaitMs) throw new Error("a quiet log is not a silent one");
+if (neighborsMax < neighborsFirst) throw new Error("the first search must fit the largest");

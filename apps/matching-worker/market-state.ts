@@ -1,0 +1,35 @@
+/**
+ * What matching knows of one market, in memory only: a worker that gains the market's lease starts from a fresh
+ * snapshot and the log from there on.
+ */
+import type { Driver, Ride } from "@ridegrid/domain";
+import { type CsrGrid, createCsrGrid, type RegionMarket } from "@ridegrid/spatial";
+import { createDriverBook, type DriverBook } from "./driver-book.ts";
+import { createProposalBook, type ProposalBook } from "./proposal-book.ts";
+import { createRideBook, type RideBook } from "./ride-book.ts";
+import type { TravelTime } from "./travel-time.ts";
+
+export type MarketState = {
+  readonly market: RegionMarket;
+  readonly travelTime: TravelTime;
+  readonly rides: RideBook;
+  readonly drivers: DriverBook;
+  readonly proposals: ProposalBook;
+  /** Over the drivers who could be asked in the last tick. */
+  readonly grid: CsrGrid;
+  /** Since when every position that was reported is known here; null while that is not so. */
+  hearingSinceMs: number | null;
+};
+
+export type Snapshot = { readonly rides: readonly Ride[]; readonly drivers: readonly Driver[]; readonly asOfMs: number };
+
+export function createMarketState(market: RegionMarket, travelTime: TravelTime): MarketState {
+  const proposals = createProposalBook();
+  const rides = createRideBook((ride) => proposals.settle(ride));
+  return { market, travelTime, rides, drivers: createDriverBook(market), proposals, grid: createCsrGrid(), hearingSinceMs: null };
+}
+
+export function applySnapshot(state: MarketState, { rides, drivers, asOfMs }: Snapshot): void {
+  state.rides.replace(rides, asOfMs);
+  state.drivers.replace(drivers);
+}
