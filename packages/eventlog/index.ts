@@ -1,0 +1,33 @@
+/** The log port and its embedded adapter; outbox and relay; leases, checkpoints, dead letters and the loop that uses them. */
+export {
+  type CheckpointKey,
+  type CheckpointOffset,
+  Fenced,
+  loadCheckpoint,
+  saveCheckpoint,
+} from "./checkpoint.ts";
+export { type ConsumedBatch, type ConsumerDeps, type ConsumerEnd, runConsumer } from "./consumer.ts";
+export { createDeadLetterStore, type DeadLetter, type DeadLetterStore, type DeadLetterSummary, PoisonRecord } from "./dead-letter.ts";
+export type { HostContext, Log, Pool, Queryable, Transaction } from "./dependencies.ts";
+export { createEmbeddedEventLog, type EmbeddedEventLog } from "./event-log.embedded.ts";
+export {
+  type EventLog,
+  type LogRecord,
+  OffsetAboveEnd,
+  OffsetBelowStart,
+  PartitionCountMismatch,
+  type PartitionBounds,
+  type ReadLimits,
+  RecordTooLarge,
+  type StoredRecord,
+  type TopicConfig,
+} from "./event-log.ts";
+export { isTransientFault } from "./fault.ts";
+export { createLeaseKeeper, type Lease, type LeaseKeeper, type LeaseKeeperDeps, type WantedLease } from "./lease.ts";
+export { appendLimits, type ConsumerLimits, type LeaseLimits, type RelayLimits } from "./limits.ts";
+export { eventLogMigrations } from "./migrations-directory.ts";
+export { type OutboxBacklog, type OutboxDepth, readOutboxBacklog } from "./outbox-depth.ts";
+export { appendOutbox, type OutboxRow } from "./outbox.ts";
+export { recordBytes, splitToAppends } from "./record-codec.ts";
+export type { RelayState } from "./relay-region.ts";
+export { createRelay, type Relay, type RelayDeps } from "./relay.ts";

@@ -1,0 +1,84 @@
+/**
+ * The row that says who relays a home region and how far: every statement but the first is fenced by the epoch.
+ *
+ * A move of the cursor may be lost with the server (its rows are sent again), so those commit without waiting for the
+ * disk. Taking the lease may not: a lost epoch would come twice.
+ */
+import type { Queryable } from "./dependencies.ts";
+
+/** Rows visible in `to` and not in `from`; `to` null means that no batch is open. Up to `lastId` they are in the log. */
+export type BatchWindow = { readonly from: string; readonly to: string | null; readonly lastId: number };
+
+export type Tenure = { readonly homeRegion: string; readonly epoch: number };
+
+export interface RelayCursor {
+  /** Undefined while another process holds the region. */
+  take(homeRegion: string, owner: string): Promise<(Tenure & BatchWindow) | undefined>;
+  /** Each answers false when another process has taken over: this one is fenced and must stop. */
+  renew(tenure: Tenure): Promise<boolean>;
+  advance(tenure: Tenure, lastId: number): Promise<boolean>;
+  release(tenure: Tenure): Promise<boolean>;
+  /** Fixes the next batch, from `from` to now, before its first row is sent. Undefined when fenced. */
+  open(tenure: Tenure, from: string): Promise<BatchWindow | undefined>;
+  /** Whether there is anything after `from`; writes nothing. */
+  look(homeRegion: string, from: string): Promise<{ readonly to: string; readonly found: boolean }>;
+}
+
+export function createRelayCursor(sql: Queryable, leaseMs: number): RelayCursor {
+  const until = () => sql`clock_timestamp() + ${leaseMs}::float8 * interval '1 ms'`;
+  // Evaluated for the row that is updated; local to the statement's own transaction.
+  const lazily = () => sql`set_config('synchronous_commit', 'off', true) = 'off'`;
+
+  return {
+    async take(homeRegion, owner) {
+      await ensureRow(sql, homeRegion);
+      const [row] = await sql<(Tenure & BatchWindow)[]>`
+        UPDATE outbox_cursor SET owner = ${owner}, epoch = epoch + 1, lease_until = ${until()}
+        WHERE home_region = ${homeRegion} AND (lease_until < clock_timestamp() OR owner = ${owner})
+          AND set_config('synchronous_commit', 'on', true) = 'on'
+        RETURNING home_region AS "homeRegion", epoch::float8 AS epoch, snap_from::text AS "from", snap_to::text AS "to", last_id::float8 AS "lastId"`;
+      return row;
+    },
+    async renew({ homeRegion, epoch }) {
+      const updated = await sql`UPDATE outbox_cursor SET lease_until = ${until()} WHERE home_region = ${homeRegion} AND epoch = ${epoch} AND ${lazily()}`;
+      return updated.count === 1;
+    },
+    async advance({ homeRegion, epoch }, lastId) {
+      const updated = await sql`
+        UPDATE outbox_cursor SET last_id = ${lastId}, lease_until = ${until()} WHERE home_region = ${homeRegion} AND epoch = ${epoch} AND ${lazily()}`;
+      return updated.count === 1;
+    },
+    async release({ homeRegion, epoch }) {
+      const updated = await sql`UPDATE outbox_cursor SET owner = NULL, lease_until = 'epoch' WHERE home_region = ${homeRegion} AND epoch = ${epoch}`;
+      return updated.count === 1;
+    },
+    async open({ homeRegion, epoch }, from) {
+      const [row] = await sql<BatchWindow[]>`
+        UPDATE outbox_cursor SET snap_from = ${from}::text::pg_snapshot, snap_to = pg_current_snapshot(), last_id = 0, lease_until = ${until()}
+        WHERE home_region = ${homeRegion} AND epoch = ${epoch} AND ${lazily()}
+        RETURNING snap_from::text AS "from", snap_to::text AS "to", last_id::float8 AS "lastId"`;
+      return row;
+    },
+    async look(homeRegion, from) {
+      const [row] = await sql<{ to: string; found: boolean }[]>`
+        SELECT pg_current_snapshot()::text AS "to", EXISTS (
+          SELECT FROM outbox WHERE home_region = ${homeRegion} AND ${notVisibleIn(sql, from)}) AS found`;
+      if (!row) throw new Error(`Cannot look for outbox rows of region "${homeRegion}": no answer`);
+      return row;
+    },
+  };
+}
+
+/**
+ * Rows not visible in the snapshot, by index: those of later transactions, and of the ones that were open in it. The
+ * obvious `xid >= xmin` makes every page read again all that came since the oldest open transaction began.
+ */
+export function notVisibleIn(sql: Queryable, snapshot: string) {
+  return sql`(xid >= pg_snapshot_xmax(${snapshot}::text::pg_snapshot) OR xid = ANY (ARRAY(SELECT pg_snapshot_xip(${snapshot}::text::pg_snapshot))))`;
+}
+
+/** A region's first cursor begins before the first transaction: rows may be older than it. */
+async function ensureRow(sql: Queryable, homeRegion: string): Promise<void> {
+  const found = await sql`SELECT FROM outbox_cursor WHERE home_region = ${homeRegion}`;
+  if (found.count === 0) await sql`INSERT INTO outbox_cursor (home_region, snap_from) VALUES (${homeRegion}, '3:3:') ON CONFLICT DO NOTHING`;
+}
