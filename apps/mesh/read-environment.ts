@@ -1,0 +1,96 @@
+/**
+ * The configuration of `start`: environment variables in, what the apps of this process need out.
+ *
+ * Which variables there are is `packages/runtime`'s list; this says which app needs which. Only `main.ts` touches the
+ * environment itself.
+ */
+import { type Environment, readVariable, requireVariable, type ValueOf, type VariableName } from "@ridegrid/runtime";
+import type { ServiceName } from "@ridegrid/rpc";
+import { type AppTarget, serviceOfApp, targetName } from "./app-target.ts";
+import { Complaint } from "./complaint.ts";
+import { logDatabaseName, withDatabase } from "./database-names.ts";
+import type { Jwk } from "./secrets.ts";
+
+export type LogLevel = ValueOf<"RIDEGRID_LOG_LEVEL">;
+
+export type IdentityConfig =
+  | { readonly kind: "jwks"; readonly url: string; readonly issuer: string; readonly audience: string }
+  | { readonly kind: "development"; readonly issuerJwk: Jwk };
+
+export type StartConfig = {
+  /** Undefined where no app of this process needs it. */
+  readonly databaseUrl: string | undefined;
+  readonly logDatabaseUrl: (region: string) => string;
+  readonly identity: IdentityConfig | undefined;
+  readonly pinSecret: string;
+  readonly meshToken: string;
+  readonly host: string;
+  readonly gatewayPorts: (region: string) => { readonly http: number; readonly grpc: number };
+  readonly internalPort: number | undefined;
+  readonly metricsPort: number | undefined;
+  readonly peer: (service: ServiceName, region: string | null) => string | undefined;
+  readonly logFormat: ValueOf<"RIDEGRID_LOG_FORMAT">;
+  readonly logLevel: LogLevel;
+  readonly production: boolean;
+};
+
+export function readEnvironment(env: Environment, targets: readonly AppTarget[]): StartConfig {
+  const neededBy = targets.map((target) => `"${targetName(target)}"`).join(", ");
+  const required = <Name extends VariableName>(name: Name): ValueOf<Name> => requireVariable(env, name, { neededBy });
+  const withDefault = <Name extends VariableName>(name: Name, region?: string): ValueOf<Name> => requireVariable(env, name, region === undefined ? {} : { region });
+  const apps = targets.map((target) => target.app);
+  const hasGateway = apps.includes("gateway");
+  const databaseUrl = apps.some((app) => app !== "gateway") ? required("DATABASE_URL") : undefined;
+  const alone = targets.every((target) => peersOf(target).every((peer) => isHere(peer, targets)));
+  return {
+    databaseUrl,
+    logDatabaseUrl: (region) => readVariable(env, "RIDEGRID_LOG_DATABASE_URL", { region }) ?? withDatabase(databaseUrl ?? "", logDatabaseName(region)),
+    identity: hasGateway ? identity(env, neededBy) : undefined,
+    pinSecret: hasGateway || apps.includes("assignment-coordinator") ? required("RIDEGRID_PIN_SECRET") : "",
+    meshToken: alone ? (readVariable(env, "RIDEGRID_MESH_TOKEN") ?? "") : required("RIDEGRID_MESH_TOKEN"),
+    host: withDefault("RIDEGRID_HOST"),
+    gatewayPorts: (region) => ({ http: withDefault("RIDEGRID_GATEWAY_PORT", region), grpc: withDefault("RIDEGRID_GRPC_PORT", region) }),
+    internalPort: readVariable(env, "RIDEGRID_INTERNAL_PORT") ?? (alone || apps.every((app) => app === "gateway") ? undefined : 0),
+    metricsPort: readVariable(env, "RIDEGRID_METRICS_PORT") ?? (hasGateway ? undefined : 0),
+    peer: (service, region) => peerUrl(env, service, region),
+    logFormat: withDefault("RIDEGRID_LOG_FORMAT"),
+    logLevel: withDefault("RIDEGRID_LOG_LEVEL"),
+    production: readVariable(env, "NODE_ENV") === "production",
+  };
+}
+
+/** The services a target calls; where one is not in the same process its address and the mesh token are needed. */
+function peersOf({ app }: AppTarget): readonly ServiceName[] {
+  if (app === "gateway") return ["coordinator", "matching", "ingest", "state"];
+  return app === "assignment-coordinator" ? ["matching"] : ["coordinator"];
+}
+
+function isHere(service: ServiceName, targets: readonly AppTarget[]): boolean {
+  return targets.some((target) => serviceOfApp[target.app] === service);
+}
+
+const peerVariables = {
+  coordinator: "RIDEGRID_PEER_COORDINATOR",
+  matching: "RIDEGRID_PEER_MATCHING",
+  ingest: "RIDEGRID_PEER_INGEST",
+  state: "RIDEGRID_PEER_STATE",
+} as const satisfies Record<ServiceName, VariableName>;
+
+/** `RIDEGRID_PEER_COORDINATOR`, `RIDEGRID_PEER_MATCHING_EWR`. */
+export function peerVariable(service: ServiceName, region: string | null): string {
+  return `${peerVariables[service]}${region === null ? "" : `_${region.toUpperCase()}`}`;
+}
+
+function peerUrl(env: Environment, service: ServiceName, region: string | null): string | undefined {
+  return readVariable(env, peerVariables[service], region === null ? {} : { region });
+}
+
+function identity(env: Environment, neededBy: string): IdentityConfig {
+  const issuerJwk = readVariable(env, "RIDEGRID_DEV_ISSUER_JWK");
+  if (issuerJwk === undefined || readVariable(env, "RIDEGRID_JWKS_URL") !== undefined) {
+    const required = (name: "RIDEGRID_JWKS_URL" | "RIDEGRID_JWT_ISSUER" | "RIDEGRID_JWT_AUDIENCE"): string => requireVariable(env, name, { neededBy });
+    return { kind: "jwks", url: required("RIDEGRID_JWKS_URL"), issuer: required("RIDEGRID_JWT_ISSUER"), audience: required("RIDEGRID_JWT_AUDIENCE") };
+  }
+  if (readVariable(env, "NODE_ENV") === "production") throw new Complaint("Cannot start: RIDEGRID_DEV_ISSUER_JWK is never used in production; set RIDEGRID_JWKS_URL");
+  return { kind: "development", issuerJwk: { ...issuerJwk } };
+}
