@@ -38,9 +38,14 @@ export function edgeHandler(handler: UniversalHandler): (request: UniversalServe
     const state: Admission = { reached: false, refusal: undefined };
     const response = await handler(withBody(request, read, state));
     // A bare 4xx such as 415 is the library's answer to a request that is none of its protocols.
-    if (state.reached || kind !== "unary" || response.body === undefined) return response;
+    if (state.reached || kind !== "unary" || response.body === undefined || isDenied(response)) return response;
     return refuse(handler, request, undecodable(handler.method.input, request, read), response);
   };
+}
+
+/** The gate's answer comes before the interceptors too, and is not about the body. */
+function isDenied({ status }: UniversalServerResponse): boolean {
+  return status === 401 || status === 403;
 }
 
 /** The whole body, or undefined when it is over the limit; a GET has its message in the URL. */

@@ -1,0 +1,141 @@
+/**
+ * The gateway of one region: the public edge. Connect, gRPC-Web and JSON on one port, native gRPC on a second; who
+ * calls, what they may see, and which service behind answers. Owns no data, and any gateway serves any ride.
+ */
+import { DriverService, OpsService, RiderService, timestampFromMs } from "@ridegrid/contracts";
+import { Health } from "@ridegrid/contracts/gen/grpc/health/v1/health_pb";
+import { apiError, type FaultLog, type Http2Listener, listenHttp2, mountConnect, nativeGrpcHandler, registerHealth, registerReflection, type Routes, type ServiceDirectory } from "@ridegrid/rpc";
+import type { App, ProcessContext, ReadinessPart } from "@ridegrid/runtime";
+import type { Regions } from "@ridegrid/spatial";
+import { createCallMetrics } from "./call-metrics.ts";
+import { createCoordinatorProbe } from "./coordinator-probe.ts";
+import { edgeOptions } from "./edge-options.ts";
+import { httpRoutes } from "./http-routes.ts";
+import { isDevelopmentIssuer } from "./identity.development.ts";
+import { rememberingIdentity } from "./identity.remembering.ts";
+import type { Identity } from "./identity.ts";
+import { heartbeatIntervalMs } from "./limits.ts";
+import { createPositionsForwarder, type PositionsForwarder } from "./positions-forwarder.ts";
+import { publicServices } from "./public-services.ts";
+import { listenPublic, type PublicListener } from "./public-listener.ts";
+import { createSubmitPositions } from "./submit-positions.ts";
+
+export { createDevelopmentIssuer, type DevelopmentIssuer } from "./identity.development.ts";
+export { createJwksIdentity, type JwksIdentityOptions } from "./identity.jwks.ts";
+export type { Identity } from "./identity.ts";
+
+export type GatewayDeps = {
+  readonly context: ProcessContext;
+  readonly region: string;
+  readonly regions: Regions;
+  readonly directory: ServiceDirectory;
+  readonly identity: Identity;
+  readonly pinSecret: string;
+  /** Port 0 takes a free one. */
+  readonly listen: { readonly host: string; readonly port: number; readonly grpcPort: number };
+  readonly production: boolean;
+  /** What `/metrics` answers: the whole process's. */
+  readonly metricsText?: () => string | Promise<string>;
+  /** What else must be ready before this process is sent calls. */
+  readonly readiness?: () => readonly ReadinessPart[];
+  /** Off in production unless asked for. */
+  readonly reflection?: boolean;
+  readonly heartbeatIntervalMs?: number;
+};
+
+/** `url` and `grpcAddress` are known once `start` has resolved. */
+export type Gateway = App & { readonly url: string; readonly grpcAddress: string };
+
+/** @throws when a development issuer would serve production. */
+export function createGateway(deps: GatewayDeps): Gateway {
+  const { context, region, directory, identity, listen, production } = deps;
+  if (production && isDevelopmentIssuer(identity)) throw new Error("Cannot create a production gateway: its identity is the development issuer");
+  const name = `gateway.${region}`;
+  const logger = context.logger.child({ app: name });
+  const onFault: FaultLog = ({ method, error }) => logger.error({ method, err: error }, "a public call failed inside the platform");
+  const draining = new AbortController();
+  const probe = createCoordinatorProbe(directory, name);
+  const forwarders = createForwarders(directory, name);
+  let http: PublicListener | undefined;
+  let grpc: Http2Listener | undefined;
+
+  const readiness = (): readonly ReadinessPart[] => [
+    { name: "listening", ready: http !== undefined && !draining.signal.aborted, detail: draining.signal.aborted ? "it is stopping" : http === undefined ? "it has not started" : "" },
+    probe.part,
+  ];
+  const isReady = (): boolean => readiness().every((part) => part.ready);
+  const startTimeMs = context.clock.nowMs();
+  const services = publicServices({
+    ...deps,
+    submit: createSubmitPositions({ regions: deps.regions, forwarder: forwarders.of }),
+    heartbeatIntervalMs: deps.heartbeatIntervalMs ?? heartbeatIntervalMs,
+    ownProcess: () => ({ name, region, ready: isReady(), detail: unreadyDetail(readiness()), startTime: timestampFromMs(startTimeMs) }),
+  });
+  const options = edgeOptions({ identity: rememberingIdentity(identity, context.clock), clock: context.clock, ids: context.ids, metrics: createCallMetrics(context.meter), onFault, shutdownSignal: draining.signal });
+  const nativeRoutes = withTools(services, { isServing: isReady, reflection: deps.reflection ?? !production });
+
+  return {
+    name,
+    get url() {
+      return http === undefined ? "" : `http://${shownHost(listen.host)}:${http.port}`;
+    },
+    get grpcAddress() {
+      return grpc === undefined ? "" : `${shownHost(listen.host)}:${grpc.port}`;
+    },
+    async start() {
+      const app = httpRoutes({
+        readiness: () => [...readiness(), ...(deps.readiness?.() ?? [])],
+        metricsText: deps.metricsText ?? (() => ""),
+        issuer: isDevelopmentIssuer(identity) ? identity : undefined,
+      });
+      mountConnect(app, services, options);
+      http = listenPublic({ host: listen.host, port: listen.port, fetch: app.fetch, onFault });
+      try {
+        grpc = await listenHttp2({ host: listen.host, port: listen.grpcPort, handler: nativeGrpcHandler(nativeRoutes, options, onFault) });
+      } catch (error) {
+        // Half a gateway must not keep its port.
+        await http.close();
+        throw error;
+      }
+      probe.start();
+    },
+    async stop() {
+      if (!draining.signal.aborted) draining.abort(apiError("DRAINING", "The gateway is stopping"));
+      probe.stop();
+      await Promise.all([http?.close(), grpc?.close()]);
+      forwarders.close();
+    },
+    readiness,
+  };
+}
+
+function createForwarders(directory: ServiceDirectory, name: string): { readonly of: (region: string) => PositionsForwarder; close(): void } {
+  const forwarders = new Map<string, PositionsForwarder>();
+  return {
+    of(region) {
+      const forwarder = forwarders.get(region) ?? createPositionsForwarder({ ingest: () => directory.ingest(region), name });
+      forwarders.set(region, forwarder);
+      return forwarder;
+    },
+    close: () => forwarders.forEach((forwarder) => forwarder.close()),
+  };
+}
+
+/** Health, and reflection where it is wanted, beside the services. */
+function withTools(services: Routes, { isServing, reflection }: { readonly isServing: () => boolean; readonly reflection: boolean }): Routes {
+  const shown = [RiderService, DriverService, OpsService];
+  return (router) => {
+    services(router);
+    registerHealth(router, { services: shown.map((service) => service.typeName), isServing });
+    if (reflection) registerReflection(router, [...shown, Health].map((service) => service.file));
+  };
+}
+
+function unreadyDetail(parts: readonly ReadinessPart[]): string {
+  return parts.flatMap((part) => (part.ready ? [] : [`${part.name}: ${part.detail}`])).join("; ");
+}
+
+/** An address to call, where the one listened on names every interface. */
+function shownHost(host: string): string {
+  return host === "0.0.0.0" || host === "::" || host === "127.0.0.1" ? "localhost" : host;
+}

@@ -1,0 +1,46 @@
+/**
+ * The gate of every public call: a token is asked for before a byte of the body is read, and its role must be one
+ * that the service is for. What a viewer may call is what has no side effects.
+ */
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { DriverService, OpsService, RiderService } from "@ridegrid/contracts";
+import { apiError, callerKey, type Role } from "@ridegrid/rpc";
+import type { Identity } from "./identity.ts";
+
+/** When the call's token ends; streams do not outlive it. */
+export const tokenExpiryKey = createContextKey<number | undefined>(undefined, { description: "token expiry, ms since the epoch" });
+
+export function authentication(identity: Identity): (context: HandlerContext) => Promise<void> {
+  return async (context) => {
+    // Health and reflection are for load balancers and tools, which have no token.
+    if (!protectedServices.has(context.service.typeName)) return;
+    const { caller, expiresAtMs } = await identity.verify(bearerToken(context.requestHeader));
+    if (!mayCall(caller.role, context)) {
+      throw apiError("ROLE_NOT_ALLOWED", `Cannot call ${context.service.typeName}/${context.method.name} with the role "${caller.role}"`, { role: caller.role });
+    }
+    context.values.set(callerKey, caller);
+    context.values.set(tokenExpiryKey, expiresAtMs);
+  };
+}
+
+const protectedServices: ReadonlySet<string> = new Set([RiderService.typeName, DriverService.typeName, OpsService.typeName]);
+
+function bearerToken(headers: Headers): string {
+  const header = headers.get("authorization");
+  if (header === null || header.trim() === "") throw apiError("TOKEN_MISSING", 'The call needs a header "authorization: Bearer <token>"');
+  const token = /^Bearer +(\S+) *$/i.exec(header)?.[1];
+  if (token === undefined) throw apiError("TOKEN_INVALID", 'The header "authorization" must be "Bearer <token>"');
+  return token;
+}
+
+function mayCall(role: Role, { service, method }: HandlerContext): boolean {
+  switch (service.typeName) {
+    case RiderService.typeName:
+      return role === "rider";
+    case DriverService.typeName:
+      return role === "driver";
+    default:
+      return role === "operator" || (role === "viewer" && method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS);
+  }
+}

@@ -1,0 +1,30 @@
+/** A map that forgets what was used longest ago once it is full. */
+export interface BoundedMap<K, V> {
+  get(key: K): V | undefined;
+  set(key: K, value: V): void;
+  delete(key: K): void;
+}
+
+export function createBoundedMap<K, V>(capacity: number): BoundedMap<K, V> {
+  const entries = new Map<K, V>();
+  return {
+    get(key) {
+      const value = entries.get(key);
+      if (value === undefined) return undefined;
+      // A Map keeps the order of insertion: the first key is the one used longest ago.
+      entries.delete(key);
+      entries.set(key, value);
+      return value;
+    },
+    set(key, value) {
+      entries.delete(key);
+      entries.set(key, value);
+      if (entries.size <= capacity) return;
+      const oldest = entries.keys().next();
+      if (oldest.done === false) entries.delete(oldest.value);
+    },
+    delete(key) {
+      entries.delete(key);
+    },
+  };
+}

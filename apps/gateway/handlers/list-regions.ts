@@ -1,0 +1,35 @@
+/** `OpsService.ListRegions`: the regions file, with what the coordinator says about draining where it answers. */
+import type { HandlerContext } from "@connectrpc/connect";
+import { type ListRegionsResponse, ListRegionsResponseSchema, type Region, RegionSchema } from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
+import { create } from "@bufbuild/protobuf";
+import { reasonOf, type ServiceDirectory } from "@ridegrid/rpc";
+import type { Region as ConfiguredRegion, Regions } from "@ridegrid/spatial";
+import { ask, isAway } from "../dependency.ts";
+import { regionReadTimeoutMs } from "../limits.ts";
+
+export type ListRegionsDeps = { readonly regions: Regions; readonly directory: ServiceDirectory };
+
+export async function listRegions(deps: ListRegionsDeps, context: HandlerContext): Promise<ListRegionsResponse> {
+  const draining = await drainingRegions(deps, context);
+  return create(ListRegionsResponseSchema, { regions: deps.regions.all.map((region) => regionToWire(region, draining.has(region.id))) });
+}
+
+/** After a change: what the coordinator says now. */
+export async function regionNow(deps: ListRegionsDeps, id: string, context: HandlerContext): Promise<Region | undefined> {
+  return (await listRegions(deps, context)).regions.find(({ region }) => region === id);
+}
+
+async function drainingRegions({ directory }: ListRegionsDeps, context: HandlerContext): Promise<ReadonlySet<string>> {
+  try {
+    const { regions } = await ask(context, (options) => directory.coordinator().listRegionStates({}, options), regionReadTimeoutMs);
+    return new Set(regions.filter(({ draining }) => draining).map(({ region }) => region));
+  } catch (error) {
+    if (isAway(error) || reasonOf(error) === "UNIMPLEMENTED") return new Set();
+    throw error;
+  }
+}
+
+function regionToWire({ id, neighbor, markets }: ConfiguredRegion, draining: boolean): Region {
+  const wire = markets.map(({ marketId, currencyCode, timeZone, partition, cover }) => ({ marketId, currencyCode, timeZone, partition, cells: [...cover] }));
+  return create(RegionSchema, { region: id, neighbor, draining, markets: wire });
+}

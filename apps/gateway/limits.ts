@@ -1,0 +1,52 @@
+/** The bounds of the public edge. Units come last in each name. */
+import { edgeCallTimeoutMs, internalCallTimeoutMs } from "@ridegrid/rpc";
+
+/** One call to a service behind the gateway; then the caller is told DEPENDENCY_AWAY while its own deadline still runs. */
+export const dependencyTimeoutMs = internalCallTimeoutMs;
+/** The read model may wait 1 s for a version; beyond that the coordinator is asked. */
+export const stateReadTimeoutMs = 2_000;
+/** One region that hangs delays a page over all regions by this much. */
+export const regionReadTimeoutMs = 3_000;
+
+export const tokenBytesMax = 8_192;
+export const principalCharsMax = 128;
+/** Verified tokens that are remembered; checking a signature costs about 0.1 ms. */
+export const tokensRememberedMax = 20_000;
+export const developmentTokenTtlSeconds = 24 * 3_600;
+export const developmentTokenTtlMaxSeconds = 7 * 24 * 3_600;
+/** Clocks of an issuer and of this machine may differ. */
+export const issuerClockToleranceSeconds = 5;
+export const jwksTimeoutMs = 3_000;
+
+/** Fly's proxy cuts a stream that is quiet for 60 s; clients are promised 15 s. */
+export const heartbeatIntervalMs = 10_000;
+
+/** Rides whose home region and rider are remembered. */
+export const ridesLocatedMax = 50_000;
+/** A ride that did not exist is asked for again after this. */
+export const rideUnknownTtlMs = 1_000;
+
+/** How long a stream outlives a state-query that is away. */
+export const streamReconnectMaxMs = 30_000;
+export const reconnectDelayMinMs = 100;
+export const reconnectDelayMaxMs = 1_000;
+/** A stream of an offline driver looks this often whether a shift began elsewhere. */
+export const relocateIntervalMs = 5_000;
+
+/** Batches of one ingest region without an answer; more are refused with OVERLOADED. */
+export const forwardedBatchesMax = 10_000;
+export const forwardTimeoutMs = 5_000;
+/** Positions of one stream without an answer; then it is not read until some are answered. */
+export const positionsInFlightMax = 64;
+
+export const searchPageDefault = 20;
+
+/** How often readiness looks at the coordinator. */
+export const probeIntervalMs = 2_000;
+export const probeTimeoutMs = 1_500;
+/** How long `stop` waits for calls in flight. */
+export const drainMs = 5_000;
+
+if (heartbeatIntervalMs >= 15_000) throw new Error("heartbeats must come at most 15 s apart");
+if (dependencyTimeoutMs >= edgeCallTimeoutMs) throw new Error("a dependency's failure must be told within the call's own deadline");
+if (stateReadTimeoutMs + dependencyTimeoutMs > edgeCallTimeoutMs) throw new Error("the coordinator must be asked within the deadline of a read");

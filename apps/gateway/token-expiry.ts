@@ -1,0 +1,32 @@
+/** Ends a stream with TOKEN_EXPIRED when its token expires. A unary call ends with its deadline, long before. */
+import type { Interceptor } from "@connectrpc/connect";
+import type { Clock } from "@ridegrid/domain";
+import { apiError } from "@ridegrid/rpc";
+import { tokenExpiryKey } from "./authentication.ts";
+import { untilAborted } from "./until-aborted.ts";
+
+export function tokenExpiry(clock: Clock): Interceptor {
+  return (next) => async (request) => {
+    const expiresAtMs = request.contextValues.get(tokenExpiryKey);
+    if (!request.stream || expiresAtMs === undefined) return next(request);
+    const expired = new AbortController();
+    const stop = atTime(clock, expiresAtMs, () => expired.abort(apiError("TOKEN_EXPIRED", "The token has expired")));
+    request.signal.addEventListener("abort", stop, { once: true });
+    const response = await next({ ...request, signal: AbortSignal.any([request.signal, expired.signal]) });
+    return response.stream ? { ...response, message: untilAborted(response.message, expired.signal) } : response;
+  };
+}
+
+/** A timer counts at most 2^31 - 1 ms, about 25 days. */
+const timerMaxMs = 2 ** 31 - 1;
+
+function atTime(clock: Clock, timeMs: number, act: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const wait = (): void => {
+    const leftMs = timeMs - clock.nowMs();
+    if (leftMs <= 0) return act();
+    timer = setTimeout(wait, Math.min(leftMs, timerMaxMs));
+  };
+  wait();
+  return () => clearTimeout(timer);
+}
