@@ -1,0 +1,144 @@
+/**
+ * The read models of one region: folds rides and drivers from its log, answers reads, and follows rides and drivers
+ * for streams that resume without a gap or a duplicate.
+ *
+ * Any number of processes may serve one region; one of them folds each partition. Reads need the database only.
+ */
+import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { physicalTopic, StateService } from "@ridegrid/contracts";
+import { type EventLog, eventLogMigrations, type LeaseLimits, loadCheckpoint } from "@ridegrid/eventlog";
+import type { ServiceDirectory } from "@ridegrid/rpc";
+import { type App, migrate, type ProcessContext, type Sql } from "@ridegrid/runtime";
+import type { Regions } from "@ridegrid/spatial";
+import { consumerName } from "./consumer-name.ts";
+import { createPostgresDriverStore } from "./driver-store.postgres.ts";
+import { createFoldConsumer } from "./fold-consumer.ts";
+import { getRegionHealth } from "./handlers/get-region-health.ts";
+import { getRideTimeline } from "./handlers/get-ride-timeline.ts";
+import { getRideView } from "./handlers/get-ride-view.ts";
+import { listReadModelViolations } from "./handlers/list-read-model-violations.ts";
+import { searchRides } from "./handlers/search-rides.ts";
+import { watchDriver } from "./handlers/watch-driver.ts";
+import { watchMarket } from "./handlers/watch-market.ts";
+import { watchRide } from "./handlers/watch-ride.ts";
+import { createLastPositions } from "./last-positions.ts";
+import { driverHistoryMaxMs, driverHistoryMs, driverHistoryVersions, logProbeTimeoutMs, positionsMax, pruneIntervalMs, pruneRowsMax, watchersMax } from "./limits.ts";
+import { createReach } from "./reach.ts";
+import { createPostgresRideStore } from "./ride-store.postgres.ts";
+import { pollForOthers } from "./shared-poll.ts";
+import type { StateQueryParts } from "./state-query-parts.ts";
+import { followTelemetry } from "./telemetry-reader.ts";
+import { createWakeups } from "./wakeups.ts";
+import { withTimeout } from "./with-timeout.ts";
+
+export type StateQueryDeps = {
+  readonly context: ProcessContext;
+  readonly region: string;
+  readonly regions: Regions;
+  /** A pool of the role and schema `state`. */
+  readonly sql: Sql;
+  /** One connection for the leases alone; `sql` when left out. */
+  readonly leaseSql?: Sql;
+  readonly eventLog: EventLog;
+  readonly directory: ServiceDirectory;
+  readonly leaseLimits?: Partial<LeaseLimits>;
+};
+
+export type StateQuery = App & { routes(router: ConnectRouter): void };
+
+/** What `start()` applies to the schema, in this order. */
+export const stateMigrations: readonly string[] = [eventLogMigrations, fileURLToPath(new URL("./migrations", import.meta.url))];
+
+export function createStateQuery(deps: StateQueryDeps): StateQuery {
+  const { context, region, sql } = deps;
+  const name = `state-query.${region}`;
+  const stopping = new AbortController();
+  let started = false;
+  let startedAtMs = context.clock.nowMs();
+  let loops: Promise<unknown> = Promise.resolve();
+  let stopped: Promise<void> | null = null;
+  const readiness = () => [{ name, ready: started, detail: started ? "" : "has not started" }];
+  const parts = createParts(deps, { name, readiness, startedAtMs: () => startedAtMs });
+  const { partitions, rides, drivers, wakeups, positions } = parts;
+  const consumer = createFoldConsumer({ ...deps, leaseSql: deps.leaseSql ?? sql, partitions, rides, drivers, wakeups });
+
+  async function shutDown(): Promise<void> {
+    started = false;
+    wakeups.close();
+    stopping.abort(new Error(`"${name}" is stopping`));
+    await Promise.all([loops, consumer.stop()]);
+  }
+
+  return {
+    name,
+    async start() {
+      await migrate(sql, stateMigrations);
+      startedAtMs = context.clock.nowMs();
+      await consumer.start();
+      const { signal } = stopping;
+      loops = Promise.all([
+        ...partitions.map((partition) => followTelemetry({ context, region, eventLog: deps.eventLog, positions }, partition, signal)),
+        pollForOthers({ context, sql, region, partitions, rides, drivers, wakeups, isOurs: (partition) => consumer.isOurs(partition) }, signal),
+        pruneDrivers(parts, signal),
+      ]);
+      started = true;
+    },
+    stop: () => (stopped ??= shutDown()),
+    readiness,
+    routes: (router) => registerRoutes(router, parts),
+  };
+}
+
+type Process = Pick<StateQueryParts, "name" | "readiness" | "startedAtMs">;
+
+function createParts({ context, region, regions, sql, eventLog }: StateQueryDeps, process: Process): StateQueryParts {
+  const partitions = [...new Set(regions.region(region).markets.map((market) => market.partition))].toSorted((left, right) => left - right);
+  const topic = physicalTopic(region, "ride-events.v1");
+  const rides = createPostgresRideStore({ sql, region });
+  const reach = createReach({
+    clock: context.clock,
+    partitions,
+    endOffset: async (partition) => (await withTimeout(eventLog.bounds(topic, partition), logProbeTimeoutMs)).end,
+    nextOffset: async (partition) => (await loadCheckpoint(sql, { homeRegion: region, consumer: consumerName, topic, partition })) ?? 0,
+    lastAppendMs: (partition) => rides.lastAppendMs(partition),
+  });
+  return {
+    ...process,
+    context,
+    region,
+    regions,
+    partitions,
+    sql,
+    eventLog,
+    rides,
+    drivers: createPostgresDriverStore({ sql, region }),
+    wakeups: createWakeups({ max: watchersMax }),
+    positions: createLastPositions({ max: positionsMax }),
+    reach,
+  };
+}
+
+function registerRoutes(router: ConnectRouter, parts: StateQueryParts): void {
+  router.service(StateService, {
+    getRideView: (request, context) => getRideView(parts, request, context),
+    watchRide: (request, context) => watchRide(parts, request, context),
+    watchDriver: (request, context) => watchDriver(parts, request, context),
+    watchMarket,
+    searchRides: (request) => searchRides(parts, request),
+    getRideTimeline: (request) => getRideTimeline(parts, request),
+    getRegionHealth: (request) => getRegionHealth(parts, request),
+    listReadModelViolations: (request) => listReadModelViolations(parts, request),
+  });
+}
+
+/** Deletes what is past the bounds of drivers' histories, a bounded batch at a time; a failure waits for the next round. */
+async function pruneDrivers({ context, drivers }: StateQueryParts, signal: AbortSignal): Promise<void> {
+  const bounds = { versions: driverHistoryVersions, olderMs: driverHistoryMs, oldestMs: driverHistoryMaxMs };
+  while (!signal.aborted) {
+    await sleep(pruneIntervalMs, undefined, { signal, ref: false }).catch(() => {});
+    if (signal.aborted) return;
+    await drivers.prune(bounds, pruneRowsMax).catch((error: unknown) => context.logger.warn({ error }, "cannot prune the histories of drivers"));
+  }
+}

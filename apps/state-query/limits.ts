@@ -1,0 +1,60 @@
+/** The bounds of reading, folding and watching. Units come last in each name. */
+
+/** One batch of a topic; its effect is a handful of statements in one transaction. */
+export const foldBatchRecordsMax = 500;
+export const foldBatchBytesMax = 1 << 20;
+
+/** How long `GetRideView` waits for `min_version`. */
+export const minVersionWaitMs = 1_000;
+
+/** A stream of a ride that was requested a moment ago waits this long for its first event. */
+export const unknownRideWaitMs = 30_000;
+/** A stream of a ride that has ended stays open this long, so that a client is never raced by its own goodbye. */
+export const endedRideLingerMs = 60_000;
+export const locationIntervalMs = 2_000;
+/** A stream looks at the tables this often even when nobody woke it. */
+export const watchRecheckMs = 10_000;
+/** Versions that one stream takes from the tables at a time: what a slow reader costs. */
+export const watchPageVersions = 100;
+/** Streams and waiting reads of one process; more are refused with a retry delay. */
+export const watchersMax = 20_000;
+/** How often one process looks for what another process folded, while it has watchers. */
+export const sharedPollMs = 100;
+export const sharedPollKeysMax = 5_000;
+
+export const searchPageDefault = 20;
+export const searchPageMax = 100;
+export const timelineEntriesMax = 1_000;
+export const violationsMax = 200;
+
+/** `as_of` is worked out anew at most this often. */
+export const asOfCacheMs = 250;
+/** A read waits this long for a newer `as_of`, then says the last one. */
+export const asOfWaitMs = 100;
+/** What a read waits for the event log before it answers without it. */
+export const logProbeTimeoutMs = 500;
+
+/** Drivers whose last position is kept in memory; beyond it the ones silent longest are forgotten. */
+export const positionsMax = 200_000;
+/** At start, positions of this last while are read. */
+export const positionsBackfillMs = 60_000;
+/** Ingest refuses positions from the future; one that slipped through must not freeze its driver. */
+export const positionFutureMaxMs = 10_000;
+/** An older position says nothing about where a driver is. */
+export const positionShownMaxMs = 60_000;
+export const telemetryBatchRecordsMax = 500;
+export const telemetryBatchBytesMax = 1 << 20;
+export const logWaitMs = 5_000;
+export const retryDelayMinMs = 100;
+export const retryDelayMaxMs = 5_000;
+
+/** Each driver keeps this many versions and this long a time, whichever is more... */
+export const driverHistoryVersions = 100;
+export const driverHistoryMs = 24 * 3_600_000;
+/** ...and nothing beyond what the topic itself keeps. */
+export const driverHistoryMaxMs = 7 * 24 * 3_600_000;
+export const pruneIntervalMs = 60_000;
+export const pruneRowsMax = 5_000;
+
+if (sharedPollMs >= minVersionWaitMs) throw new Error("Cannot load limits: a read must outlast the shared poll");
+if (driverHistoryMs > driverHistoryMaxMs) throw new Error("Cannot load limits: the driver history's bounds are crossed");
