@@ -61,7 +61,9 @@ function readReport(path: string): readonly Suite[] {
 }
 
 function print(suites: readonly Suite[], code: number): void {
-  const lines = suites.map((suite) => `${suite.file}: ${suite.passed} passed, ${suite.failed} failed, ${suite.skipped.length} skipped (${suite.seconds.toFixed(1)} s)`);
+  const lines = suites.map(
+    (suite) => `${suite.file}: ${suite.passed} passed, ${suite.failed} failed, ${suite.skipped.length} skipped (${suite.seconds.toFixed(1)} s)`,
+  );
   const skipped = suites.flatMap((suite) => suite.skipped.map((name) => `skipped: ${suite.file}: ${name}`));
   const totals = totalsOf(suites);
   // A file that does not load, or a run cut short, fails no test by name; it must not read as a success.

@@ -39,7 +39,11 @@ export const variables = {
   RIDEGRID_PEER_MATCHING: { type: "http-url", perRegion: true, doc: "A region's matching worker." },
   RIDEGRID_PEER_INGEST: { type: "http-url", perRegion: true, doc: "A region's telemetry ingest." },
   RIDEGRID_PEER_STATE: { type: "http-url", perRegion: true, doc: "A region's state query." },
-  RIDEGRID_LOG_LEVEL: { type: ["trace", "debug", "info", "warn", "error", "fatal", "silent"], default: "info", doc: "The least important line that is written." },
+  RIDEGRID_LOG_LEVEL: {
+    type: ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
+    default: "info",
+    doc: "The least important line that is written.",
+  },
   RIDEGRID_LOG_FORMAT: { type: ["json", "readable"], default: "json", doc: "`json` for collectors, `readable` for people. `bun run dev` uses `readable`." },
   NODE_ENV: { type: "text", doc: "`production` turns the development conveniences off: no `/dev/token`, no reflection." },
 } as const satisfies Record<string, Variable>;
@@ -49,7 +53,15 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 type TypeOf<Name extends VariableName> = (typeof variables)[Name]["type"];
 export type ValueOf<Name extends VariableName> =
-  TypeOf<Name> extends readonly (infer Choice)[] ? Choice : TypeOf<Name> extends "port" ? number : TypeOf<Name> extends "json" ? object : TypeOf<Name> extends "list" ? readonly string[] : string;
+  TypeOf<Name> extends readonly (infer Choice)[]
+    ? Choice
+    : TypeOf<Name> extends "port"
+      ? number
+      : TypeOf<Name> extends "json"
+        ? object
+        : TypeOf<Name> extends "list"
+          ? readonly string[]
+          : string;
 
 /** Told in one line, without a stack; the program ends with exit code 1. */
 export class ConfigError extends Error {
@@ -79,7 +91,11 @@ export function requireVariable<Name extends VariableName>(env: Environment, nam
 }
 
 /** The values of several variables that must all be there. */
-export function readConfig<const Names extends readonly VariableName[]>(env: Environment, names: Names, options: ReadOptions = {}): { readonly [Name in Names[number]]: ValueOf<Name> } {
+export function readConfig<const Names extends readonly VariableName[]>(
+  env: Environment,
+  names: Names,
+  options: ReadOptions = {},
+): { readonly [Name in Names[number]]: ValueOf<Name> } {
   return Object.fromEntries(names.map((name) => [name, requireVariable(env, name, options)])) as { readonly [Name in Names[number]]: ValueOf<Name> };
 }
 

@@ -43,10 +43,17 @@ export function ensureCluster({ binaries, dataDir, user, fast }: InitOptions): v
   mkdirSync(aside, { recursive: true, mode: 0o700 });
   if (user.uid !== undefined && user.gid !== undefined) chownSync(aside, user.uid, user.gid);
   const flags = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions", ...(fast ? ["--no-sync"] : [])];
-  const result = spawnSync(join(binaries, "bin/initdb"), ["-D", aside, ...flags], { ...user, cwd: "/", env: serverEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
+  const result = spawnSync(join(binaries, "bin/initdb"), ["-D", aside, ...flags], {
+    ...user,
+    cwd: "/",
+    env: serverEnvironment(),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   if (result.status !== 0) {
     rmSync(aside, { recursive: true, force: true });
-    throw new Error(`Cannot make a database in "${dataDir}": initdb ended with ${result.status ?? result.signal}: ${String(result.stderr).trim()}`, { cause: result.error });
+    throw new Error(`Cannot make a database in "${dataDir}": initdb ended with ${result.status ?? result.signal}: ${String(result.stderr).trim()}`, {
+      cause: result.error,
+    });
   }
   renameSync(aside, dataDir);
 }

@@ -73,7 +73,9 @@ async function adoptRunning(dataDir: string): Promise<EmbeddedPostgres | undefin
     }
     if (lock.status === "ready" && (await answers(lock.port))) return handle({ dataDir, pid: lock.pid, port: lock.port, adopted: true });
     if (performance.now() > deadline) {
-      throw new Error(`Cannot adopt the Postgres of "${dataDir}" (pid ${lock.pid}): it has been "${lock.status}" for ${embeddedPostgresStartTimeoutMs / 1000} s`);
+      throw new Error(
+        `Cannot adopt the Postgres of "${dataDir}" (pid ${lock.pid}): it has been "${lock.status}" for ${embeddedPostgresStartTimeoutMs / 1000} s`,
+      );
     }
     await sleep(embeddedPostgresPollMs);
   }

@@ -110,7 +110,12 @@ test("a cursor whose backend dies between two pages fails; it does not end early
       await Bun.sleep(seen === 300 ? 50 : 0);
     }
   };
-  expect(await within(5_000, read().then(() => false, isPostgresAway))).toBe(true);
+  expect(
+    await within(
+      5_000,
+      read().then(() => false, isPostgresAway),
+    ),
+  ).toBe(true);
   expect(seen).toBe(300);
   await sql.end();
 });

@@ -35,8 +35,13 @@ export async function startTestServer(): Promise<TestServer> {
 
 /** Its standard input is a pipe from this process; the pipe's end is this process's end. */
 function watch(pid: number, folders: readonly string[]): ChildProcess {
-  const script = 'read -r _; pid=$1; shift; kill -INT "$pid" 2>/dev/null; i=0; while kill -0 "$pid" 2>/dev/null && [ $i -lt 50 ]; do sleep 0.1; i=$((i+1)); done; rm -rf "$@"';
-  const watcher = spawn("/bin/sh", ["-c", script, "ridegrid-test-watcher", String(pid), ...folders], { detached: true, cwd: "/", stdio: ["pipe", "ignore", "ignore"] });
+  const script =
+    'read -r _; pid=$1; shift; kill -INT "$pid" 2>/dev/null; i=0; while kill -0 "$pid" 2>/dev/null && [ $i -lt 50 ]; do sleep 0.1; i=$((i+1)); done; rm -rf "$@"';
+  const watcher = spawn("/bin/sh", ["-c", script, "ridegrid-test-watcher", String(pid), ...folders], {
+    detached: true,
+    cwd: "/",
+    stdio: ["pipe", "ignore", "ignore"],
+  });
   watcher.unref();
   // The pipe must not keep a finished test process alive.
   if (watcher.stdin !== null && "unref" in watcher.stdin && typeof watcher.stdin.unref === "function") watcher.stdin.unref();
