@@ -7,8 +7,9 @@
  */
 import { Admin, Consumer, ListOffsetTimestamps, type MessageToProduce, ProduceAcks, Producer, type SASLOptions } from "@platformatic/kafka";
 import type { ConnectionOptions } from "node:tls";
-import { type EventLog, type LogRecord, OffsetAboveEnd, OffsetBelowStart, type PartitionBounds, PartitionCountMismatch, type ReadLimits, RecordTooLarge, type StoredRecord, type TopicConfig } from "./event-log.ts";
+import { type EventLog, type LogRecord, OffsetAboveEnd, OffsetBelowStart, type PartitionBounds, PartitionCountMismatch, type ReadLimits, type StoredRecord, type TopicConfig } from "./event-log.ts";
 import { kafkaLimits } from "./limits.kafka.ts";
+import { assertAppendFits } from "./record-codec.ts";
 
 export type KafkaEventLogOptions = {
   /** "host:port", one or more. */
@@ -63,6 +64,7 @@ async function ensureTopics(admin: Admin, topics: readonly TopicConfig[], replic
     const configs = [
       { name: "retention.ms", value: String(retentionMs) },
       { name: "message.timestamp.type", value: "LogAppendTime" },
+      { name: "max.message.bytes", value: String(kafkaLimits.batchBytesMax) },
     ];
     await admin.createTopics({ topics: [topic], partitions, replicas, configs }).catch((error: unknown) => {
       if (!apiErrors(error).has("TOPIC_ALREADY_EXISTS")) throw error;
@@ -115,7 +117,7 @@ function createProducerSlot(options: KafkaEventLogOptions): ProducerSlot {
   return {
     async append(place, records) {
       if (records.length === 0) return;
-      checkSize(place, records);
+      assertAppendFits(place.topic, place.partition, records);
       const key = `${place.topic}/${place.partition}`;
       const sent = (tails.get(key) ?? Promise.resolve()).then(() => send(place, records));
       const settled = sent.catch(() => {});
@@ -141,21 +143,6 @@ function createProducer(options: KafkaEventLogOptions): RawProducer {
 
 const asIs = (data?: Buffer): Buffer | undefined => data;
 const utf8 = (data?: string): Buffer | undefined => (data === undefined ? undefined : Buffer.from(data));
-
-function checkSize({ topic, partition }: Place, records: readonly LogRecord[]): void {
-  const bytes = records.reduce((sum, { key, value, headers }) => sum + key.length + value.byteLength + headerBytes(headers), 0);
-  if (records.length > kafkaLimits.recordsPerAppendMax || bytes > kafkaLimits.bytesPerAppendMax) {
-    throw new RecordTooLarge(
-      `Cannot append ${records.length} records of ${bytes} bytes to ${topic}/${partition}: at most ${kafkaLimits.recordsPerAppendMax} records and ${kafkaLimits.bytesPerAppendMax} bytes at once`,
-    );
-  }
-}
-
-function headerBytes(headers: LogRecord["headers"]): number {
-  let bytes = 0;
-  for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0) + 2;
-  return bytes;
-}
 
 interface ReaderPool {
   /** Runs with a consumer that nobody else uses meanwhile: fetches of one consumer share a session and must not overlap. */
@@ -229,7 +216,7 @@ async function fetchOnce(consumer: RawConsumer, { topic, partition }: Place, fro
     }
     throw new Error(`Cannot read ${topic}/${partition} from offset ${fromOffset}: ${[...apiErrors(error)].join(", ") || String(error)}`, { cause: error });
   });
-  return storedRecords(await withDeadline(fetched, limits.maxWaitMs + kafkaLimits.requestTimeoutMs, `read of ${topic}/${partition}`), fromOffset, limits.maxRecords);
+  return storedRecords(await withDeadline(fetched, limits.maxWaitMs + kafkaLimits.requestTimeoutMs, `read of ${topic}/${partition}`), fromOffset, limits);
 }
 
 /** The leader and topic id; refreshed after a failure because the pool then hands out a fresh consumer. */
@@ -242,18 +229,20 @@ async function locate(consumer: RawConsumer, { topic, partition }: Place): Promi
   return { id: found.id, leader };
 }
 
-/** A batch is returned whole: records below the asked offset are dropped, and so are control batches. */
-function storedRecords(response: Awaited<ReturnType<RawConsumer["fetch"]>>, fromOffset: number, maxRecords: number): readonly StoredRecord[] {
+/** The broker returns batches whole: what lies below the asked offset or beyond the limits is dropped, and so are control batches. */
+function storedRecords(response: Awaited<ReturnType<RawConsumer["fetch"]>>, fromOffset: number, limits: ReadLimits): readonly StoredRecord[] {
   const controlBatch = 0x20;
   const logAppendTime = 0x08;
   const records: StoredRecord[] = [];
+  let bytes = 0;
   for (const batch of response.responses[0]?.partitions[0]?.records ?? []) {
     if ((batch.attributes & controlBatch) !== 0) continue;
     const first = Number(batch.firstOffset);
     for (const record of batch.records) {
       const offset = first + record.offsetDelta;
       if (offset < fromOffset) continue;
-      if (records.length === maxRecords) return records;
+      bytes += record.length;
+      if (records.length === limits.maxRecords || (records.length > 0 && bytes > limits.maxBytes)) return records;
       const appendedAtMs = Number((batch.attributes & logAppendTime) !== 0 ? batch.maxTimestamp : batch.firstTimestamp + record.timestampDelta);
       const headers = Object.fromEntries(record.headers.map(([name, value]) => [String(name), String(value)]));
       records.push({ offset, appendedAtMs, key: record.key === null ? "" : String(record.key), value: record.value ?? new Uint8Array(), headers });

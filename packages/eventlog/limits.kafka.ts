@@ -1,8 +1,9 @@
-/** Bounds of the Kafka adapter. One send is one batch and is never split, so both of its sizes are bounded here. */
+/** Bounds of the Kafka adapter; those of an append are every adapter's, in `limits.ts`. */
+import { appendLimits } from "./limits.ts";
+
 export const kafkaLimits = {
-  recordsPerAppendMax: 10_000,
-  /** Below the broker's default `message.max.bytes` of 1 MiB, which counts the batch's own overhead too. */
-  bytesPerAppendMax: 900_000,
+  /** `max.message.bytes` of topics made here: one send is one batch and is never split, and each record adds its overhead. */
+  batchBytesMax: 2_097_152,
   /** How long an append may take before its outcome is given up as unknown. */
   appendTimeoutMs: 5_000,
   requestTimeoutMs: 4_000,
@@ -17,4 +18,6 @@ export const kafkaLimits = {
 } as const;
 
 if (kafkaLimits.requestTimeoutMs >= kafkaLimits.appendTimeoutMs) throw new Error("A request must time out before the append that waits for it");
-if (kafkaLimits.recordsPerProducer + kafkaLimits.recordsPerAppendMax >= 2 ** 31) throw new Error("A producer must be retired before its sequence wraps");
+if (kafkaLimits.recordsPerProducer + appendLimits.batchRecordsMax >= 2 ** 31) throw new Error("A producer must be retired before its sequence wraps");
+// A record's own overhead in a batch is below 64 bytes beyond its key, value and headers.
+if (appendLimits.batchBytesMax + 64 * appendLimits.batchRecordsMax > kafkaLimits.batchBytesMax) throw new Error("The largest append must fit into one batch of the broker");

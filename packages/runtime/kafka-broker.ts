@@ -20,7 +20,14 @@ export type KafkaBroker = {
   stop(): Promise<void>;
 };
 
-export type KafkaBrokerOptions = { readonly dataDirectory: string; readonly port: number; readonly controllerPort: number; readonly heapMegabytes?: number };
+export type KafkaBrokerOptions = {
+  readonly dataDirectory: string;
+  readonly port: number;
+  readonly controllerPort: number;
+  /** The port that clients are told to use, where it is not `port`: a proxy's. */
+  readonly advertisedPort?: number;
+  readonly heapMegabytes?: number;
+};
 
 const kafkaVersion = "4.1.0";
 const limits = { readyMs: 60_000, stopMs: 15_000, fetchMs: 300_000 } as const;
@@ -49,7 +56,7 @@ export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<Kaf
   child.unref();
   await untilListening(child, options.port, logPath);
   if (child.pid === undefined) throw new Error("The Kafka broker has no process id");
-  return { address: `127.0.0.1:${options.port}`, pid: child.pid, stop: () => stop(child) };
+  return { address: `127.0.0.1:${options.advertisedPort ?? options.port}`, pid: child.pid, stop: () => stop(child) };
 }
 
 /** The directory of the jars, fetched by Maven when the cache has none or its manifest does not match. */
@@ -104,12 +111,12 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.
 `;
 
 /** One node, one replica; sessions short enough that a killed broker takes its partitions back within seconds of its restart. */
-function serverProperties({ dataDirectory, port, controllerPort }: KafkaBrokerOptions): string {
+function serverProperties({ dataDirectory, port, controllerPort, advertisedPort }: KafkaBrokerOptions): string {
   return `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
 listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+advertised.listeners=PLAINTEXT://127.0.0.1:${advertisedPort ?? port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT

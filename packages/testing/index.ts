@@ -5,6 +5,7 @@ export { createManualClock, type ManualClock } from "./manual-clock.ts";
 export { redisServerMissing, type RedisServer, startRedisServer } from "./redis-server.ts";
 export { createSeededRandom } from "./seeded-random.ts";
 export { createSequentialIds } from "./sequential-ids.ts";
+export { startTestBroker, type TestBroker, testBrokerMissing } from "./test-broker.ts";
 export { createTestContext, type TestContext } from "./test-context.ts";
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from "./test-database.ts";
 export { startTestServer, type TestServer } from "./test-server.ts";
