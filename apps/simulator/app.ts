@@ -1,0 +1,206 @@
+/**
+ * A city on one seed, against a running platform: it opens shifts, sends riders, waits for every ride to end, compares
+ * its own account with the platform's and goes home. It knows the public contract and nothing else of the platform.
+ */
+import type { City } from "./city.ts";
+import { createCalls } from "./calls.ts";
+import type { Clock } from "./clock.ts";
+import { Complaint } from "./complaint.ts";
+import { createDemand, type Demand, fileRate, fleetRate } from "./demand.ts";
+import { createFleet, type Fleet } from "./fleet.ts";
+import { createGatewayClient, type GatewayClient } from "./gateway-client.ts";
+import { createIdentity, type Identity } from "./identity.ts";
+import { compareTimeoutMs, endlessRidesRemembered, farewellMs, invariantPollMs, progressIntervalMs, ridersAtOnceMax, ridesMax, settleBaseMs } from "./limits.ts";
+import { findMarket } from "./market-lookup.ts";
+import { travelSeconds } from "./movement.ts";
+import { childController, pause } from "./pause.ts";
+import { createPositionReports, type PositionReports } from "./position-reports.ts";
+import type { Phase, Progress } from "./progress.ts";
+import { createRandom, type Random } from "./random.ts";
+import { buildReport, type SimulationReport } from "./report.ts";
+import { createRideLedger } from "./ride-ledger.ts";
+import { takeRide } from "./rider-agent.ts";
+import { checkInvariants, settle } from "./settlement.ts";
+import { createStreams } from "./streams.ts";
+import { count, createTally } from "./tally.ts";
+import { recordsBetween, topicEnds } from "./topic-records.ts";
+import { createFileTrips } from "./trip-source.file.ts";
+import { createGeneratedTrips } from "./trip-source.generated.ts";
+import type { TripSource } from "./trip-source.ts";
+import type { TripsFile } from "./trips-file.ts";
+import { createWitness } from "./witness.ts";
+import { wallMs, type World } from "./world.ts";
+
+export type SimulationOptions = {
+  /** Addresses by region; the market's own region is preferred. At least one. */
+  readonly gateways: Readonly<Record<string, string>>;
+  readonly market: string;
+  readonly seed: number;
+  readonly drivers: number;
+  /** Null: riders come until the signal aborts. */
+  readonly rides: number | null;
+  readonly speedup: number;
+  readonly trips?: TripsFile;
+  /** Multiplies the rate at which riders come; 1 unless said otherwise. */
+  readonly paceFactor?: number;
+  readonly clock: Clock;
+  readonly newRequestId: () => string;
+  /** How long a difference to the platform may last before it counts; its limit unless said otherwise. */
+  readonly compareTimeoutMs?: number;
+  readonly onProgress: (progress: Progress) => void;
+  readonly onNotice: (line: string) => void;
+  /** Stops the city early; it says goodbye within a few seconds. */
+  readonly signal: AbortSignal;
+};
+
+export interface Simulation {
+  /** @throws a `Complaint` when the city cannot open. */
+  run(): Promise<SimulationReport>;
+}
+
+export function createSimulation(options: SimulationOptions): Simulation {
+  return { run: () => runSimulation(options) };
+}
+
+async function runSimulation(options: SimulationOptions): Promise<SimulationReport> {
+  const { clock, signal } = options;
+  const end = new AbortController();
+  const scene = await openScene(options, end.signal);
+  const { world, operator, view } = scene;
+  const upkeep = [setInterval(view.show, progressIntervalMs), setInterval(scene.checkInvariants, invariantPollMs)];
+  // A stop from outside leaves a little time for goodbyes.
+  signal.addEventListener("abort", () => void setTimeout(() => end.abort(), farewellMs), { once: true });
+  try {
+    const before = await topicEnds(world, operator);
+    const online = await scene.fleet.goOnline();
+    if (online === 0 && !signal.aborted) throw new Complaint(`Cannot open the city: none of ${options.drivers} drivers could go online at ${world.gateway.url}`);
+    view.enter("running");
+    const openedAtMs = clock.nowMs();
+    await sendRiders(options, scene, openedAtMs);
+    const wallSeconds = (clock.nowMs() - openedAtMs) / 1_000;
+    view.enter("comparing");
+    const platform = signal.aborted ? null : await settle(world, operator, { marketId: options.market, riderPrefix: scene.riderPrefix, timeoutMs: options.compareTimeoutMs ?? compareTimeoutMs });
+    await scene.checkInvariants();
+    view.enter("closing");
+    await scene.fleet.goOffline();
+    const records = recordsBetween(before, signal.aborted ? null : await topicEnds(world, operator));
+    const { seed, drivers, speedup, market } = options;
+    const { count: violations, violations: violationDetails } = world.witness;
+    return buildReport({ seed, drivers, speedup, market, tally: world.tally, violations, violationDetails, wallSeconds, platform, records });
+  } finally {
+    for (const timer of upkeep) clearInterval(timer);
+    end.abort();
+    scene.close();
+  }
+}
+
+type Scene = {
+  readonly world: World;
+  readonly operator: Identity;
+  readonly city: City;
+  readonly demand: Demand;
+  readonly fleet: Fleet;
+  readonly random: Random;
+  readonly riderPrefix: string;
+  readonly view: { readonly show: () => void; readonly enter: (phase: Phase) => void };
+  readonly checkInvariants: () => Promise<void>;
+  readonly close: () => void;
+};
+
+async function openScene(options: SimulationOptions, signal: AbortSignal): Promise<Scene> {
+  const { clock, seed, speedup, newRequestId } = options;
+  const random = createRandom(seed);
+  const run = clock.nowMs().toString(36);
+  const { gateway, city, operator } = await openGateway(options, `sim-${run}-operator`, signal);
+  const tally = createTally();
+  const witness = createWitness(({ invariant, detail }) => options.onNotice(`violation of ${invariant}: ${detail}`));
+  const ledger = createRideLedger(witness, { ridesMax: options.rides === null ? endlessRidesRemembered : 2 * ridesMax });
+  const onFailure = (reason: string): void => count(tally.failures, reason);
+  const calls = createCalls({ clock, random: random.fork("retries"), signal, onFailure });
+  const streams = createStreams({ gateway, clock, random: random.fork("streams"), onFailure });
+  const world: World = { gateway, calls, streams, clock, speedup, ledger, tally, witness, newRequestId, signal };
+  const positions = createPositionReports(world);
+  const source = tripSource(options, city, random.fork("trips"));
+  if (source.outside > 0) options.onNotice(`${source.outside} trips lie outside market "${city.marketId}" and are left out`);
+  // An endless city meets its own drivers again when it comes back, and with them rides that were left open.
+  const subjectPrefix = options.rides === null ? `city-${city.marketId}-driver-` : `sim-${run}-driver-`;
+  const fleet = createFleet({ world, city, source, random: random.fork("drivers"), positions, drivers: options.drivers, subjectPrefix });
+  const demand = createDemand({ source, ratePerSecond: demandRate(options, source, random), random: random.fork("demand") });
+  const view = createView(options, world);
+  return { world, operator, city, demand, fleet, random, riderPrefix: `sim-${run}-rider-`, view, checkInvariants: invariantCheck(world, operator), close: () => closeAll(streams, positions, gateway) };
+}
+
+async function openGateway(options: SimulationOptions, subject: string, signal: AbortSignal): Promise<{ readonly gateway: GatewayClient; readonly city: City; readonly operator: Identity }> {
+  const { gateways, clock, market } = options;
+  const [firstUrl] = Object.values(gateways);
+  if (firstUrl === undefined) throw new Complaint("Cannot open the city: no gateway was given");
+  const open = (url: string): { readonly gateway: GatewayClient; readonly operator: Identity } => {
+    const gateway = createGatewayClient(url);
+    return { gateway, operator: createIdentity({ gateway, clock, role: "operator", subject }) };
+  };
+  const first = open(firstUrl);
+  const city = await findMarket({ ...first, clock, signal }, market);
+  const homeUrl = gateways[city.homeRegion] ?? firstUrl;
+  return { city, ...(homeUrl === firstUrl ? first : open(homeUrl)) };
+}
+
+function tripSource({ trips }: SimulationOptions, city: City, random: Random): TripSource {
+  return trips === undefined ? createGeneratedTrips({ city, random }) : createFileTrips({ file: trips, city, random });
+}
+
+/** Rides a city second. */
+function demandRate({ trips, drivers, speedup, paceFactor = 1 }: SimulationOptions, source: TripSource, random: Random): number {
+  const rate = trips === undefined ? fleetRate({ source, drivers, speedup, random: random.fork("plan") }) : fileRate(trips);
+  return rate * paceFactor;
+}
+
+function createView(options: SimulationOptions, world: World): Scene["view"] {
+  const { clock, rides, drivers, onProgress } = options;
+  const startMs = clock.nowMs();
+  let phase: Phase = "opening";
+  const show = (): void => onProgress({ phase, rides, drivers, tally: world.tally, violations: world.witness.count, elapsedMs: clock.nowMs() - startMs });
+  return {
+    show,
+    enter(next) {
+      phase = next;
+      show();
+    },
+  };
+}
+
+/** One check at a time: a slow platform must not be asked faster than it answers. */
+function invariantCheck(world: World, operator: Identity): () => Promise<void> {
+  const seen = new Set<string>();
+  let running: Promise<void> | null = null;
+  return () => (running ??= checkInvariants(world, operator, seen).finally(() => (running = null)));
+}
+
+/** Sends riders as the demand says and waits for their rides to end; those that do not in time are violations. */
+async function sendRiders(options: SimulationOptions, scene: Scene, openedAtMs: number): Promise<void> {
+  const { world, demand, view } = scene;
+  const onTheirWay = new Set<Promise<void>>();
+  let longestSeconds = 0;
+  for (let sent = 0; options.rides === null || sent < options.rides; sent++) {
+    const request = demand.next();
+    longestSeconds = Math.max(longestSeconds, travelSeconds(request.pickup, request.dropoff));
+    while (onTheirWay.size >= ridersAtOnceMax && !options.signal.aborted) await Promise.race(onTheirWay);
+    const dueMs = openedAtMs + wallMs(world, request.atSeconds);
+    if (!(await pause(dueMs - options.clock.nowMs(), options.signal))) return;
+    const subject = `${scene.riderPrefix}${String(request.index + 1).padStart(5, "0")}`;
+    const identity = createIdentity({ gateway: world.gateway, clock: options.clock, role: "rider", subject });
+    const trip = takeRide(world, { identity, random: scene.random.fork(`rider/${request.index}`), request });
+    onTheirWay.add(trip);
+    void trip.finally(() => onTheirWay.delete(trip));
+  }
+  view.enter("ending");
+  const bound = childController(options.signal);
+  const inTime = await Promise.race([Promise.all(onTheirWay).then(() => true), pause(settleBaseMs + wallMs(world, longestSeconds), bound.controller.signal).then(() => false)]);
+  bound.controller.abort();
+  if (!inTime && !options.signal.aborted) world.witness.report({ invariant: "I10", detail: `${onTheirWay.size} rides did not end within the bounds of the platform's timers` });
+}
+
+function closeAll(streams: { close(): void }, positions: PositionReports, gateway: GatewayClient): void {
+  streams.close();
+  positions.close();
+  gateway.close();
+}

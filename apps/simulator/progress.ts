@@ -1,0 +1,68 @@
+/** What a run tells while it goes on, and how it looks: a bar that redraws itself, or plain lines for a log. */
+import { progressLineIntervalMs } from "./limits.ts";
+import { canceledTotal, endedTotal, type Tally } from "./tally.ts";
+
+export type Phase = "opening" | "running" | "ending" | "comparing" | "closing";
+
+export type Progress = {
+  readonly phase: Phase;
+  /** Null in an endless city. */
+  readonly rides: number | null;
+  readonly drivers: number;
+  readonly tally: Readonly<Tally>;
+  readonly violations: number;
+  readonly elapsedMs: number;
+};
+
+export interface ProgressView {
+  show(progress: Progress): void;
+  /** A line that stays. */
+  notice(line: string): void;
+  close(): void;
+}
+
+const barWidth = 24;
+
+/** `write` goes to standard error; `isTerminal` says whether it can redraw a line. */
+export function createProgressView({ write, isTerminal }: { readonly write: (text: string) => void; readonly isTerminal: boolean }): ProgressView {
+  return isTerminal ? redrawing(write) : lineByLine(write);
+}
+
+function redrawing(write: (text: string) => void): ProgressView {
+  const clear = "\r\u001b[2K";
+  let shown = "";
+  return {
+    show(progress) {
+      shown = progressLine(progress);
+      write(`${clear}${shown}`);
+    },
+    notice: (line) => write(`${clear}${line}\n${shown}`),
+    close: () => write(clear),
+  };
+}
+
+function lineByLine(write: (text: string) => void): ProgressView {
+  let nextAtMs = 0;
+  let phase: Phase | null = null;
+  return {
+    show(progress) {
+      if (progress.phase === phase && progress.elapsedMs < nextAtMs) return;
+      phase = progress.phase;
+      nextAtMs = progress.elapsedMs + progressLineIntervalMs;
+      write(`${progressLine(progress)}\n`);
+    },
+    notice: (line) => write(`${line}\n`),
+    close: () => {},
+  };
+}
+
+export function progressLine({ phase, rides, drivers, tally, violations, elapsedMs }: Progress): string {
+  const ended = endedTotal(tally);
+  const done = phase === "opening" ? tally.driversOnline / drivers : rides === null ? null : (ended + tally.turnedAway) / rides;
+  const filled = Math.round(Math.min(1, done ?? 0) * barWidth);
+  const bar = done === null ? "" : `[${"█".repeat(filled)}${"░".repeat(barWidth - filled)}] `;
+  const target = rides === null ? "" : `/${rides}`;
+  const counts = `${tally.requested}${target} requested, ${tally.requested - ended} open, ${tally.completed} completed, ${canceledTotal(tally)} canceled, ${tally.noDrivers} no drivers`;
+  const broken = violations === 0 ? "" : `, ${violations} VIOLATIONS`;
+  return `${bar}${phase} ${(elapsedMs / 1_000).toFixed(0)} s: ${tally.driversOnline}/${drivers} drivers, ${counts}${broken}`;
+}
