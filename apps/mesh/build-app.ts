@@ -50,7 +50,7 @@ export async function buildApp(target: AppTarget, options: BuildOptions): Promis
     }
     case "state-query": {
       const { createStateQuery } = await import("@ridegrid/state-query/app");
-      return createStateQuery({ ...regional, sql: pools.platform("state"), eventLog: eventLogOf(region) });
+      return createStateQuery({ ...regional, sql: pools.platform("state"), leaseSql: pools.leases("state"), eventLog: eventLogOf(region) });
     }
     case "gateway": {
       return await buildGateway(region, context, options);

@@ -166,6 +166,8 @@ function writerOf(targets: readonly AppTarget[]): PlatformWriter {
 /** One pool for each writer's role and one for each region's log, opened at the first use. */
 export interface Pools {
   platform(writer: PlatformWriter): Sql;
+  /** One connection for one app's leases: a renewal never queues behind work. */
+  leases(writer: PlatformWriter): Sql;
   log(region: string): Sql;
   end(): Promise<void>;
 }
@@ -175,11 +177,13 @@ const platformPoolMax: Readonly<Record<PlatformWriter, number>> = { coordinator:
 function createPools({ databaseUrl, logDatabaseUrl }: CompositionOptions): Pools {
   const opened: Sql[] = [];
   const open = (sql: Sql): Sql => (opened.push(sql), sql);
+  const openAs = (writer: PlatformWriter, max: number, purpose: string): Sql => {
+    if (databaseUrl === undefined) throw new Complaint("Cannot start: the environment variable DATABASE_URL is missing");
+    return open(createPostgres({ url: databaseUrl, role: writer, schema: writer, max, applicationName: `ridegrid ${purpose}` }));
+  };
   return {
-    platform: once((writer: PlatformWriter) => {
-      if (databaseUrl === undefined) throw new Complaint("Cannot start: the environment variable DATABASE_URL is missing");
-      return open(createPostgres({ url: databaseUrl, role: writer, schema: writer, max: platformPoolMax[writer], applicationName: `ridegrid ${writer}` }));
-    }),
+    platform: once((writer: PlatformWriter) => openAs(writer, platformPoolMax[writer], writer)),
+    leases: (writer) => openAs(writer, 1, `${writer} leases`),
     log: once((region: string) => open(createPostgres({ url: logDatabaseUrl(region), max: eventLogPoolMax, applicationName: `ridegrid log ${region}` }))),
     async end() {
       await Promise.all(opened.map((sql) => sql.end({ timeout: 5 })));

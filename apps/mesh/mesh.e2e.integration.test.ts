@@ -1,0 +1,170 @@
+/**
+ * The whole mesh end to end, as a person runs it: in one process and in many, from the first start to the last port.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { eventually } from "@ridegrid/testing";
+import postgres from "postgres";
+import { withDatabase } from "./database-names.ts";
+import { createMeshFolder, type MeshFolder, type Program } from "./mesh.fixture.ts";
+import { isAlive } from "./process-identity.ts";
+import { clientOf, driverAt, london, newYork, offerFor, requestRide, rideByHand, statusOf } from "./ride-by-hand.fixture.ts";
+
+const startTimeoutMs = 90_000;
+
+function url(folder: MeshFolder, region: string): string {
+  const found = folder.file().gateways[region];
+  if (found === undefined) throw new Error(`mesh.json names no gateway of ${region}`);
+  return found;
+}
+
+/** Two riders and two drivers must not meet across tests of one mesh. */
+let people = 0;
+function newPeople(): { readonly rider: string; readonly driver: string } {
+  people += 1;
+  return { rider: `rider-${people}`, driver: `driver-${people}` };
+}
+
+/** Closes a region's event log to everybody, as a broker that is away. */
+async function closeLog(folder: MeshFolder, region: string): Promise<void> {
+  const sql = postgres(withDatabase(folder.file().databaseUrl, "postgres"), { max: 1, onnotice: () => {} });
+  await sql.unsafe(`ALTER DATABASE ridegrid_log_${region} ALLOW_CONNECTIONS false`);
+  await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${`ridegrid_log_${region}`}`;
+  await sql.end();
+}
+
+async function openLog(folder: MeshFolder, region: string): Promise<void> {
+  const sql = postgres(withDatabase(folder.file().databaseUrl, "postgres"), { max: 1, onnotice: () => {} });
+  await sql.unsafe(`ALTER DATABASE ridegrid_log_${region} ALLOW_CONNECTIONS true`);
+  await sql.end();
+}
+
+async function expectNothingLeft(folder: MeshFolder): Promise<void> {
+  await eventually(() => folder.survivors().length === 0, { timeoutMs: 5_000, what: "the end of every process" });
+  expect(await folder.portsInUse()).toEqual([]);
+  expect(() => folder.file()).toThrow("no mesh.json");
+}
+
+describe.each([
+  { how: "in one process", flags: [] },
+  { how: "in many processes", flags: ["--processes"] },
+])("a mesh $how", ({ flags }) => {
+  let folder: MeshFolder;
+  let mesh: Program;
+
+  beforeAll(async () => {
+    folder = await createMeshFolder();
+    mesh = await folder.dev("--no-city", ...flags);
+  }, startTimeoutMs);
+
+  afterAll(async () => {
+    await folder.reap();
+  }, 30_000);
+
+  test("carries a ride from the request to the receipt", async () => {
+    const ride = await rideByHand(url(folder, "ewr"), newYork, newPeople());
+    expect(ride).toMatchObject({ status: "RIDE_STATUS_COMPLETED", homeRegion: "ewr", marketId: "nyc" });
+    expect(ride["receipt"]).toBeDefined();
+  }, 40_000);
+
+  test("any gateway serves any region", async () => {
+    const ride = await rideByHand(url(folder, "ewr"), london, newPeople());
+    expect(ride).toMatchObject({ status: "RIDE_STATUS_COMPLETED", homeRegion: "lhr", marketId: "lon" });
+  }, 40_000);
+
+  test("a second start finds the first, says where it is and exits 0", async () => {
+    const second = await folder.run("dev", "--data", folder.directory, ...flags).ended;
+    expect(second.code).toBe(0);
+    expect(second.stdout).toContain("runs already");
+    expect(second.stdout).toContain(url(folder, "lhr"));
+    expect(isAlive(mesh.pid)).toBe(true);
+  }, 30_000);
+
+  test("a stopped event log leaves rides requested and acknowledged, other regions go on, and all is assigned when it returns", async () => {
+    const names = newPeople();
+    const driver = await driverAt(url(folder, "ewr"), names.driver, newYork);
+    const rider = await clientOf(url(folder, "ewr"), "rider", names.rider);
+    try {
+      await closeLog(folder, "ewr");
+      const { rideId } = await requestRide(rider, newYork);
+      const elsewhere = await rideByHand(url(folder, "lhr"), london, newPeople());
+      expect(elsewhere["status"]).toBe("RIDE_STATUS_COMPLETED");
+      // London took seconds, many ticks of a worker that could have heard of the ride.
+      expect(await statusOf(rider, rideId)).toBe("RIDE_STATUS_REQUESTED");
+      await openLog(folder, "ewr");
+      const offerId = await offerFor(driver.call, 30_000);
+      await driver.call("AcceptOffer", { requestId: crypto.randomUUID(), offerId });
+      expect(await statusOf(rider, rideId)).toBe("RIDE_STATUS_ASSIGNED");
+      await rider("CancelRide", { requestId: crypto.randomUUID(), rideId, reason: "CANCEL_REASON_RIDER_CHANGED_MIND" });
+    } finally {
+      driver.stop();
+      await openLog(folder, "ewr");
+    }
+  }, 90_000);
+
+  test("Ctrl-C, which arrives twice, ends everything and frees every port", async () => {
+    mesh.signal("SIGINT");
+    mesh.signal("SIGINT");
+    expect(await mesh.ended).toMatchObject({ code: 0 });
+    await expectNothingLeft(folder);
+  }, 40_000);
+
+  test("a clean second start serves rides again on the same data, and SIGTERM ends it", async () => {
+    mesh = await folder.dev("--no-city", ...flags);
+    const ride = await rideByHand(url(folder, "ewr"), newYork, newPeople());
+    expect(ride["status"]).toBe("RIDE_STATUS_COMPLETED");
+    mesh.signal("SIGTERM");
+    expect(await mesh.ended).toMatchObject({ code: 0 });
+    await expectNothingLeft(folder);
+  }, startTimeoutMs);
+});
+
+describe("a mesh with a city", () => {
+  let folder: MeshFolder;
+
+  beforeAll(async () => {
+    folder = await createMeshFolder();
+  });
+
+  afterAll(async () => {
+    await folder.reap();
+  }, 30_000);
+
+  test("loses no ride when the coordinator and then the matching worker are killed in the middle of a simulation", async () => {
+    const mesh = await folder.dev("--no-city", "--processes");
+    const simulation = folder.run("sim", "--url", url(folder, "ewr"), "--drivers", "40", "--rides", "40", "--speedup", "20", "--seed", "7", "--json");
+    for (const name of ["assignment-coordinator", "matching-worker.ewr"]) {
+      await eventually(async () => (await ridesSoFar(url(folder, "ewr"))) >= (name === "assignment-coordinator" ? 8 : 16), { timeoutMs: 60_000, what: "rides under way" });
+      const killed = folder.file().pids[name] ?? 0;
+      process.kill(killed, "SIGKILL");
+      await eventually(() => (folder.file().pids[name] ?? killed) !== killed, { timeoutMs: 2_000, what: `a new ${name}` });
+    }
+    const ended = await simulation.ended;
+    expect(`${ended.code} ${ended.code === 0 ? "" : ended.stderr}`).toBe("0 ");
+    const result = JSON.parse(ended.stdout) as { readonly violations: number; readonly rides: { readonly completed: number } };
+    expect(result.violations).toBe(0);
+    expect(result.rides.completed).toBeGreaterThanOrEqual(25);
+    mesh.signal("SIGTERM");
+    await mesh.ended;
+  }, 150_000);
+
+  test("a killed mesh leaves no app behind, and the next start takes its Postgres over", async () => {
+    const first = await folder.dev("--drivers", "5");
+    const { postgres: postgresPid, simulator } = folder.file().pids;
+    if (postgresPid === undefined || simulator === undefined) throw new Error("mesh.json names no postgres or no simulator");
+    first.signal("SIGKILL");
+    await first.ended;
+    await eventually(() => !isAlive(simulator), { timeoutMs: 10_000, what: "the simulator's end" });
+    expect(folder.survivors()).toContain(postgresPid);
+    const second = await folder.dev("--no-city");
+    expect(folder.file().pids["postgres"]).toBe(postgresPid);
+    second.signal("SIGTERM");
+    await second.ended;
+    await expectNothingLeft(folder);
+  }, startTimeoutMs);
+});
+
+async function ridesSoFar(gateway: string): Promise<number> {
+  const operator = await clientOf(gateway, "operator", "op-1");
+  const { rides } = (await operator("SearchRides", { pageSize: 100 })) as { readonly rides?: readonly unknown[] };
+  return rides?.length ?? 0;
+}
