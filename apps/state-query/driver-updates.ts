@@ -48,6 +48,7 @@ export function unknownDriverUpdate(driverId: string): DriverUpdate {
 function offerUpdate({ ride, offerId, offerExpireTime }: WireDriverEvent, nowMs: number): DriverUpdate | null {
   if (ride?.pickup === undefined || ride.dropoff === undefined || ride.fare === undefined) return null;
   const { rideId, pickup, dropoff, fare, pickupEtaSeconds } = ride;
-  const expiresInMs = Math.max(0, Math.round((msFromTimestamp(offerExpireTime) ?? nowMs) - nowMs));
+  // The field is an int32: an absurd deadline must not end every stream that meets it.
+  const expiresInMs = Math.min(Math.max(0, Math.round((msFromTimestamp(offerExpireTime) ?? nowMs) - nowMs)), 0x7fff_ffff);
   return { case: "offer", value: create(OfferSchema, { offerId, rideId, pickup, dropoff, fare, pickupEtaSeconds, expiresInMs }) };
 }
