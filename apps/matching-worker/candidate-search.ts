@@ -1,10 +1,10 @@
 /**
- * The drivers for one ride, fastest first, found as far as they are asked for.
+ * The drivers for one pickup, fastest first, found as far as they are asked for.
  *
  * Exact: a driver is handed out only when nobody farther away than those looked at could be faster. Drivers that may
  * not be asked are kept with the reason, for whoever wants to know why.
  */
-import type { Ride } from "@ridegrid/domain";
+import type { LatLng } from "@ridegrid/domain";
 import { type CsrGrid, createNeighbors, type MovingPoints, type Projection } from "@ridegrid/spatial";
 import { neighborsFirst, neighborsMax, projectionSlack } from "./limits.ts";
 import type { TravelTime } from "./travel-time.ts";
@@ -12,7 +12,6 @@ import type { TravelTime } from "./travel-time.ts";
 export type Candidate = { readonly slot: number; readonly driverId: string; readonly etaSeconds: number; readonly obstacle: string | null };
 
 export interface CandidateSearch {
-  readonly ride: Ride;
   /** The next driver who may be asked; null when there is none within the market's bound. */
   next(): Candidate | null;
   /** All looked at so far, fastest first, those who may not be asked among them. */
@@ -25,11 +24,11 @@ export type SearchSpace = {
   readonly projection: Projection;
   readonly travelTime: TravelTime;
   readonly etaMaxSeconds: number;
-  /** Why this driver must not be asked for this ride although free and near; null when nothing is in the way. */
-  readonly obstacle: (ride: Ride, driverId: string, slot: number) => string | null;
+  /** Why this driver must not be asked although free and near; null when nothing is in the way. */
+  readonly obstacle: (driverId: string, slot: number) => string | null;
 };
 
-export function createCandidateSearch(ride: Ride, space: SearchSpace): CandidateSearch {
+export function createCandidateSearch(pickup: LatLng, space: SearchSpace): CandidateSearch {
   const { travelTime, etaMaxSeconds } = space;
   const radiusMeters = travelTime.reachMeters(etaMaxSeconds) * projectionSlack;
   let sorted: readonly Candidate[] = [];
@@ -42,14 +41,13 @@ export function createCandidateSearch(ride: Ride, space: SearchSpace): Candidate
     if (horizonMeters === Infinity || k >= neighborsMax) return false;
     k = k === 0 ? neighborsFirst : k * 4;
     const found = createNeighbors(k);
-    space.grid.nearest(space.projection.toLocal(ride.pickup), radiusMeters, found);
+    space.grid.nearest(space.projection.toLocal(pickup), radiusMeters, found);
     horizonMeters = found.count < k ? Infinity : Math.sqrt(found.squaredMeters[found.count - 1] ?? 0);
-    sorted = [...found.slots.subarray(0, found.count)].map((slot) => candidate(ride, slot, space)).sort(fasterFirst);
+    sorted = [...found.slots.subarray(0, found.count)].map((slot) => candidate(pickup, slot, space)).sort(fasterFirst);
     return true;
   }
 
   return {
-    ride,
     next() {
       for (;;) {
         const next = sorted[handedOut];
@@ -70,11 +68,11 @@ export function createCandidateSearch(ride: Ride, space: SearchSpace): Candidate
   }
 }
 
-function candidate(ride: Ride, slot: number, { points, projection, travelTime, obstacle }: SearchSpace): Candidate {
+function candidate(pickup: LatLng, slot: number, { points, projection, travelTime, obstacle }: SearchSpace): Candidate {
   const { x, y } = points.columns;
   const driverId = points.idAt(slot) ?? "";
   const location = projection.toLatLng({ x: x[slot] ?? 0, y: y[slot] ?? 0 });
-  return { slot, driverId, etaSeconds: travelTime.seconds(location, ride.pickup), obstacle: obstacle(ride, driverId, slot) };
+  return { slot, driverId, etaSeconds: travelTime.seconds(location, pickup), obstacle: obstacle(driverId, slot) };
 }
 
 function fasterFirst(a: Candidate, b: Candidate): number {

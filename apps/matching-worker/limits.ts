@@ -19,6 +19,8 @@ export const projectionSlack = 1.02;
 
 /** One transaction of proposals. */
 export const proposalsPerTickMax = 2_000;
+/** A transaction that holds the lease's row may pause this long; then the server ends it and a takeover can go on. */
+export const fencedIdleMaxMs = 1_000;
 export const explanationsKeptMax = 10_000;
 
 export const ridesMax = 100_000;
@@ -48,6 +50,7 @@ export const marketStateIntervalMs = 3_000;
 export const marketStateRepeatMs = 15_000;
 export const marketCellResolution = 8;
 export const lagRefreshMs = 5_000;
+export const healthStatementMs = 1_000;
 
 if (proposalForgetMs < 2 * tickMs) throw new Error("a proposal must outlive the tick that follows it");
 if (logSilenceMaxMs < 2 * readWaitMs) throw new Error("a quiet log is not a silent one");

@@ -54,37 +54,36 @@ function rebuildGrid({ grid, drivers: { points }, rides, proposals }: MarketStat
   grid.rebuild(points.columns, points.slotEnd, (slot) => flags[slot] === availableFlag && (observedAtMs[slot] ?? 0) > freshAfterMs && !busy.has(points.idAt(slot) ?? ""));
 }
 
-type Entry = { readonly search: CandidateSearch; readonly candidate: Candidate; readonly order: number };
+type Entry = { readonly ride: Ride; readonly search: CandidateSearch; readonly candidate: Candidate; readonly order: number };
 
 function match(waiting: readonly Ride[], state: MarketState, nowMs: number): { readonly offers: readonly PlannedOffer[] } {
-  const space = searchSpace(state, nowMs);
   const heap = createMinHeap<Entry>((a, b) => a.candidate.etaSeconds - b.candidate.etaSeconds || a.order - b.order);
-  const push = (search: CandidateSearch, order: number): void => {
-    const candidate = search.next();
-    if (candidate !== null) heap.push({ search, candidate, order });
+  const push = (entry: Omit<Entry, "candidate">): void => {
+    const candidate = entry.search.next();
+    if (candidate !== null) heap.push({ ...entry, candidate });
   };
-  waiting.forEach((ride, order) => push(createCandidateSearch(ride, space), order));
+  waiting.forEach((ride, order) => push({ ride, search: createCandidateSearch(ride.pickup, searchSpace(state, ride, nowMs)), order }));
   const takenBy = new Map<string, string>();
   const matched: Entry[] = [];
   for (let entry = heap.pop(); entry !== undefined && matched.length < proposalsPerTickMax; entry = heap.pop()) {
     if (takenBy.has(entry.candidate.driverId)) {
-      push(entry.search, entry.order);
+      push(entry);
       continue;
     }
-    takenBy.set(entry.candidate.driverId, entry.search.ride.rideId);
+    takenBy.set(entry.candidate.driverId, entry.ride.rideId);
     matched.push(entry);
   }
   return { offers: matched.map((entry) => plannedOffer(entry, takenBy)) };
 }
 
-function searchSpace({ grid, drivers: { points, projection }, travelTime, market, proposals }: MarketState, nowMs: number): SearchSpace {
+function searchSpace({ grid, drivers: { points, projection }, travelTime, market, proposals }: MarketState, ride: Ride, nowMs: number): SearchSpace {
   return {
     grid,
     points,
     projection,
     travelTime,
     etaMaxSeconds: market.policy.pickupEtaMaxSeconds,
-    obstacle(ride, driverId, slot) {
+    obstacle(driverId, slot) {
       if (ride.blockedDrivers.some((blocked) => blocked === driverId)) return "declined, let expire or lost this ride before";
       const seats = points.columns.seats[slot] ?? 0;
       if (seats < ride.seats) return `the car has ${seats} seats, ${ride.seats} are asked`;
@@ -94,8 +93,7 @@ function searchSpace({ grid, drivers: { points, projection }, travelTime, market
   };
 }
 
-function plannedOffer({ search, candidate: chosen }: Entry, takenBy: ReadonlyMap<string, string>): PlannedOffer {
-  const { ride } = search;
+function plannedOffer({ ride, search, candidate: chosen }: Entry, takenBy: ReadonlyMap<string, string>): PlannedOffer {
   const others = search.seen().filter((one) => one.driverId !== chosen.driverId);
   const shown = [chosen, ...others.slice(0, candidatesShownMax - 1)].sort((a, b) => a.etaSeconds - b.etaSeconds);
   return {

@@ -1,0 +1,25 @@
+/** Records of the three topics that matching reads, into a market's state. What does not decode throws. */
+import { fromBinary } from "@bufbuild/protobuf";
+import { decodeDriverEvent, decodeRideEvent, driverFromWire } from "@ridegrid/contracts";
+import { PositionBatchSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
+import type { MarketState } from "./market-state.ts";
+import type { Applied } from "./ride-book.ts";
+
+export function applyRideRecord(state: MarketState, value: Uint8Array): Applied {
+  const { event } = decodeRideEvent(value);
+  return state.rides.apply(event);
+}
+
+export function applyDriverRecord(state: MarketState, value: Uint8Array): Applied {
+  return state.drivers.apply(driverFromWire(decodeDriverEvent(value).driver, state.market.partition));
+}
+
+export function applyPositionsRecord(state: MarketState, value: Uint8Array): Applied {
+  const batch = fromBinary(PositionBatchSchema, value);
+  batch.driverIds.forEach((driverId, row) => {
+    const [latitude, longitude, observedAtMs] = [batch.latitudes[row], batch.longitudes[row], batch.observeTimesMs[row]];
+    if (latitude === undefined || longitude === undefined || observedAtMs === undefined) throw new Error(`Cannot decode the position batch: its columns differ in length at row ${row}`);
+    state.drivers.place({ driverId, latitude, longitude, observedAtMs: Number(observedAtMs) });
+  });
+  return "applied";
+}
