@@ -31,5 +31,7 @@ export function targetName({ app, region }: AppTarget): string {
 
 /** Every app of every region, in the order in which they start: what others need comes first, gateways last. */
 export function allTargets(regions: readonly string[]): readonly AppTarget[] {
-  return appNames.flatMap((app): readonly AppTarget[] => (app === "assignment-coordinator" ? [{ app, region: null }] : regions.map((region) => ({ app, region }))));
+  return appNames.flatMap((app): readonly AppTarget[] =>
+    app === "assignment-coordinator" ? [{ app, region: null }] : regions.map((region) => ({ app, region })),
+  );
 }

@@ -13,7 +13,9 @@ export type BannerFacts = {
 
 export function banner({ file, directory, headline, processes, city, notes }: BannerFacts): string {
   const first = Object.values(file.gateways)[0] ?? "";
-  const gateways = Object.entries(file.gateways).map(([region, url], index) => `  ${index === 0 ? "gateways " : "         "}  ${region}  ${url}   native gRPC ${file.grpc[region] ?? "?"}`);
+  const gateways = Object.entries(file.gateways).map(
+    ([region, url], index) => `  ${index === 0 ? "gateways " : "         "}  ${region}  ${url}   native gRPC ${file.grpc[region] ?? "?"}`,
+  );
   const lines = [
     headline,
     ...gateways,

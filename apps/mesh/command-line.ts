@@ -75,7 +75,12 @@ export type SimOptions = { readonly url: string | undefined; readonly json: bool
 
 /** Every flag goes on to the simulator; only `--url` is looked at here. */
 export function parseSim(args: readonly string[]): SimOptions {
-  const { values } = parseArgs({ args: [...args], strict: false, allowPositionals: true, options: { url: { type: "string" }, json: { type: "boolean" }, help: { type: "boolean" } } });
+  const { values } = parseArgs({
+    args: [...args],
+    strict: false,
+    allowPositionals: true,
+    options: { url: { type: "string" }, json: { type: "boolean" }, help: { type: "boolean" } },
+  });
   if (values.url === true) throw new Complaint('Cannot run "sim": --url needs a value');
   return { url: typeof values.url === "string" ? values.url : undefined, json: values.json === true, help: values.help === true };
 }
@@ -102,6 +107,7 @@ function integer(command: string, flag: string, value: unknown, { min, max }: { 
   const given = text(command, flag, value);
   if (given === undefined) return undefined;
   const number = Number(given);
-  if (!/^\d+$/.test(given) || number < min || number > max) throw new Complaint(`Cannot run "${command}": ${flag} must be a whole number from ${min} to ${max}, not "${given}"`);
+  if (!/^\d+$/.test(given) || number < min || number > max)
+    throw new Complaint(`Cannot run "${command}": ${flag} must be a whole number from ${min} to ${max}, not "${given}"`);
   return number;
 }

@@ -7,7 +7,17 @@
 import type { Transport } from "@connectrpc/connect";
 import { msFromTimestamp } from "@ridegrid/contracts";
 import { createEmbeddedEventLog, type EventLog } from "@ridegrid/eventlog";
-import { asService, createInMemoryTransport, createServiceDirectory, type Fault, h2cTransport, type Http2Listener, listenInternal, type ServiceDirectory, type ServiceName } from "@ridegrid/rpc";
+import {
+  asService,
+  createInMemoryTransport,
+  createServiceDirectory,
+  type Fault,
+  h2cTransport,
+  type Http2Listener,
+  listenInternal,
+  type ServiceDirectory,
+  type ServiceName,
+} from "@ridegrid/rpc";
 import { type App, createPostgres, type PlatformWriter, type ProcessContext, type ReadinessPart, type Sql } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
 import { buildApp, type HostedApp } from "./build-app.ts";
@@ -97,7 +107,8 @@ function lifecycle({ options, hosted, pools, keepers, directory, readiness }: Li
 
   async function stopAll(): Promise<void> {
     // Gateways stop first: nothing new comes in while the others finish what they have.
-    for (const app of [...hosted.values()].toReversed()) await app.stop().catch((error: unknown) => options.context.logger.error({ error }, `${app.name} did not stop cleanly`));
+    for (const app of [...hosted.values()].toReversed())
+      await app.stop().catch((error: unknown) => options.context.logger.error({ error }, `${app.name} did not stop cleanly`));
     await listener?.close();
     for (const keeper of keepers) await keeper.stop();
     await pools.end();
@@ -106,7 +117,10 @@ function lifecycle({ options, hosted, pools, keepers, directory, readiness }: Li
 
   return {
     async start() {
-      status = options.metricsPort === undefined ? undefined : serveStatus({ host: options.host, port: options.metricsPort, metricsText: options.metricsText, readiness });
+      status =
+        options.metricsPort === undefined
+          ? undefined
+          : serveStatus({ host: options.host, port: options.metricsPort, metricsText: options.metricsText, readiness });
       if (options.internalPort !== undefined) listener = await listenToPeers(options, options.internalPort, hosted);
       for (const keeper of keepers) await keeper.start();
       for (const app of hosted.values()) {
@@ -148,7 +162,8 @@ function createDirectory(options: CompositionOptions, hosted: ReadonlyMap<string
     const app = target === undefined ? undefined : hosted.get(targetName(target));
     if (app?.routes !== undefined) return createInMemoryTransport((router) => app.routes?.(router), { onFault: faultLog(options.context) });
     const url = options.peer(service, region);
-    if (url === undefined) throw new Complaint(`Cannot reach the ${service} service${region === null ? "" : ` of "${region}"`}: it does not run here and no peer address is set`);
+    if (url === undefined)
+      throw new Complaint(`Cannot reach the ${service} service${region === null ? "" : ` of "${region}"`}: it does not run here and no peer address is set`);
     return h2cTransport({ url, token: options.meshToken });
   });
 }

@@ -90,7 +90,8 @@ type Report = { readonly headline: string; readonly directory: string; readonly 
 
 function report(file: MeshFile, { headline, directory, options, notes }: Report, { out, err }: Output): void {
   const { simulator, mesh } = file.pids;
-  const city = simulator === undefined ? "none (--no-city)" : `${options.drivers} drivers in a city of seed ${options.seed}, at a gentle pace (a process of its own)`;
+  const city =
+    simulator === undefined ? "none (--no-city)" : `${options.drivers} drivers in a city of seed ${options.seed}, at a gentle pace (a process of its own)`;
   const processes = Object.entries(file.pids).some(([name, pid]) => name.startsWith("gateway.") && pid !== mesh);
   const text = banner({ file, directory, headline, processes, city, notes });
   if (!options.json) return out(text);

@@ -34,7 +34,11 @@ function postgresBinaries(): Finding {
 function serverUser(): Finding {
   if (process.getuid?.() !== 0) return { ok: true, what: "Postgres' user", detail: "your own" };
   const user = ["postgres", "nobody"].find((name) => Bun.spawnSync({ cmd: ["id", name], stdout: "ignore", stderr: "ignore" }).success);
-  return { ok: user !== undefined, what: "Postgres' user", detail: user === undefined ? 'running as root, and neither "postgres" nor "nobody" exists' : `"${user}", because you are root` };
+  return {
+    ok: user !== undefined,
+    what: "Postgres' user",
+    detail: user === undefined ? 'running as root, and neither "postgres" nor "nobody" exists' : `"${user}", because you are root`,
+  };
 }
 
 function memory(): Finding {

@@ -22,7 +22,15 @@ export async function hostProcess({ serviceName, logger, ...options }: HostOptio
   const telemetry = createTelemetry({ serviceName });
   const ids = createSystemIds();
   const clock = createCorrectedClock(() => composition.databaseNowMs(), { logger });
-  const context = { processId: `${serviceName}/${process.pid}/${ids.uuid()}`, clock, random: createSystemRandom(), ids, logger, meter: telemetry.meter, tracer: telemetry.tracer };
+  const context = {
+    processId: `${serviceName}/${process.pid}/${ids.uuid()}`,
+    clock,
+    random: createSystemRandom(),
+    ids,
+    logger,
+    meter: telemetry.meter,
+    tracer: telemetry.tracer,
+  };
   const composition = await compose({ ...options, context, metricsText: () => telemetry.prometheusText() });
   let stopped = false;
 

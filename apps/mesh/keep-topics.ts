@@ -24,7 +24,11 @@ export function keepTopics({ region, log, logger }: { readonly region: string; r
     } catch (error) {
       if (error instanceof PartitionCountMismatch) throw error;
       logger.warn({ error: String(error) }, `the event log of "${region}" does not answer yet; trying again`);
-      if (!stopped) timer = setTimeout(() => void ensure().catch((fault: unknown) => logger.error({ error: fault }, `the topics of "${region}" are unusable`)), topicsRetryMs);
+      if (!stopped)
+        timer = setTimeout(
+          () => void ensure().catch((fault: unknown) => logger.error({ error: fault }, `the topics of "${region}" are unusable`)),
+          topicsRetryMs,
+        );
     }
   }
 

@@ -10,7 +10,10 @@ import { isAlive } from "./process-identity.ts";
 const folder = mkdtempSync(join(tmpdir(), "ridegrid-launcher-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const program = join(folder, "program.ts");
-writeFileSync(program, `import { untilAskedToStop } from ${JSON.stringify(join(import.meta.dir, "signals.ts"))}; console.log(process.pid); await untilAskedToStop(); process.exit(0);`);
+writeFileSync(
+  program,
+  `import { untilAskedToStop } from ${JSON.stringify(join(import.meta.dir, "signals.ts"))}; console.log(process.pid); await untilAskedToStop(); process.exit(0);`,
+);
 writeFileSync(join(folder, "package.json"), JSON.stringify({ scripts: { go: "bun program.ts" } }));
 
 async function pidPrintedBy(command: string, args: readonly string[]): Promise<{ readonly parent: number; readonly pid: number }> {

@@ -15,7 +15,7 @@ const chainMax = 16;
 /** The links from `pid` up to its outermost launcher. Empty when it was started by hand. */
 export function launcherChain(pid: number): readonly Link[] {
   const links: Link[] = [];
-  for (let at = pid; links.length < chainMax; ) {
+  for (let at = pid; links.length < chainMax;) {
     const parent = parentOf(at);
     if (parent === undefined || parent <= 1) break;
     const command = commandOf(parent);
@@ -34,7 +34,9 @@ export function isChainWhole(chain: readonly Link[]): boolean {
 
 function commandOf(pid: number): readonly string[] {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").filter((part) => part !== "");
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8")
+      .split("\0")
+      .filter((part) => part !== "");
   } catch {
     return [];
   }

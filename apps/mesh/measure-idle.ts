@@ -21,17 +21,30 @@ if (file === undefined) {
 const before = usages(file.pids);
 await sleep(Number(seconds) * 1_000);
 const after = usages(file.pids);
-const rows = after.map((usage) => ({ ...usage, cpu: ((usage.cpuSeconds - (before.find(({ pid }) => pid === usage.pid)?.cpuSeconds ?? 0)) / Number(seconds)) * 100 }));
-for (const { name, pid, cpu, pssMb } of rows) process.stdout.write(`${name.padEnd(28)} ${String(pid).padStart(7)} ${cpu.toFixed(1).padStart(6)} % ${pssMb.toFixed(0).padStart(6)} MB\n`);
+const rows = after.map((usage) => ({
+  ...usage,
+  cpu: ((usage.cpuSeconds - (before.find(({ pid }) => pid === usage.pid)?.cpuSeconds ?? 0)) / Number(seconds)) * 100,
+}));
+for (const { name, pid, cpu, pssMb } of rows)
+  process.stdout.write(`${name.padEnd(28)} ${String(pid).padStart(7)} ${cpu.toFixed(1).padStart(6)} % ${pssMb.toFixed(0).padStart(6)} MB\n`);
 const total = (of: (row: (typeof rows)[number]) => number): number => rows.reduce((sum, row) => sum + of(row), 0);
-process.stdout.write(`${"all".padEnd(36)} ${total((row) => row.cpu).toFixed(1).padStart(6)} % ${total((row) => row.pssMb).toFixed(0).padStart(6)} MB\n`);
+process.stdout.write(
+  `${"all".padEnd(36)} ${total((row) => row.cpu)
+    .toFixed(1)
+    .padStart(6)} % ${total((row) => row.pssMb)
+    .toFixed(0)
+    .padStart(6)} MB\n`,
+);
 
 /** The mesh's processes, and Postgres' backends as one row. */
 function usages(pids: Readonly<Record<string, number>>): readonly Usage[] {
   const names = new Map<number, string[]>();
   for (const [name, pid] of Object.entries(pids)) names.set(pid, [...(names.get(pid) ?? []), name]);
   const own = [...names].map(([pid, all]) => ({ name: all.length > 3 ? "mesh with every app" : all.join("+"), pid, ...usageOf(pid) }));
-  const backends = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => parentOf(pid) === pids["postgres"]);
+  const backends = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => parentOf(pid) === pids["postgres"]);
   const each = backends.map(usageOf);
   const sum = (of: (usage: { readonly pssMb: number; readonly cpuSeconds: number }) => number): number => each.reduce((total, usage) => total + of(usage), 0);
   return [...own, { name: `postgres, ${backends.length} backends`, pid: 0, pssMb: sum((usage) => usage.pssMb), cpuSeconds: sum((usage) => usage.cpuSeconds) }];

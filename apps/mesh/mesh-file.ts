@@ -45,5 +45,8 @@ function isMeshFile(value: unknown): value is MeshFile {
   if (typeof value !== "object" || value === null) return false;
   const tables = ["pids", "gateways", "grpc", "metrics"];
   const fields = new Map<string, unknown>(Object.entries(value));
-  return tables.every((name) => typeof fields.get(name) === "object" && fields.get(name) !== null) && ["databaseUrl", "startedAt"].every((name) => typeof fields.get(name) === "string");
+  return (
+    tables.every((name) => typeof fields.get(name) === "object" && fields.get(name) !== null) &&
+    ["databaseUrl", "startedAt"].every((name) => typeof fields.get(name) === "string")
+  );
 }

@@ -44,79 +44,86 @@ async function expectNothingLeft(folder: MeshFolder): Promise<void> {
   expect(() => folder.file()).toThrow("no mesh.json");
 }
 
-describe.each([
+const kinds = [
   { how: "in one process", flags: [] },
   { how: "in many processes", flags: ["--processes"] },
-])("a mesh $how", ({ flags }) => {
-  let folder: MeshFolder;
-  let mesh: Program;
+];
 
-  beforeAll(async () => {
-    folder = await createMeshFolder();
-    mesh = await folder.dev("--no-city", ...flags);
-  }, startTimeoutMs);
+for (const { how, flags } of kinds)
+  describe(`a mesh ${how}`, () => {
+    let folder: MeshFolder;
+    let mesh: Program;
 
-  afterAll(async () => {
-    await folder.reap();
-  }, 30_000);
+    beforeAll(async () => {
+      folder = await createMeshFolder();
+      mesh = await folder.dev("--no-city", ...flags);
+    }, startTimeoutMs);
 
-  test("carries a ride from the request to the receipt", async () => {
-    const ride = await rideByHand(url(folder, "ewr"), newYork, newPeople());
-    expect(ride).toMatchObject({ status: "RIDE_STATUS_COMPLETED", homeRegion: "ewr", marketId: "nyc" });
-    expect(ride["receipt"]).toBeDefined();
-  }, 40_000);
+    afterAll(async () => {
+      await folder.reap();
+    }, 30_000);
 
-  test("any gateway serves any region", async () => {
-    const ride = await rideByHand(url(folder, "ewr"), london, newPeople());
-    expect(ride).toMatchObject({ status: "RIDE_STATUS_COMPLETED", homeRegion: "lhr", marketId: "lon" });
-  }, 40_000);
+    test("carries a ride from the request to the receipt", async () => {
+      const ride = await rideByHand(url(folder, "ewr"), newYork, newPeople());
+      expect(ride).toMatchObject({ status: "RIDE_STATUS_COMPLETED", homeRegion: "ewr", marketId: "nyc" });
+      expect(ride["receipt"]).toBeDefined();
+    }, 40_000);
 
-  test("a second start finds the first, says where it is and exits 0", async () => {
-    const second = await folder.run("dev", "--data", folder.directory, ...flags).ended;
-    expect(second.code).toBe(0);
-    expect(second.stdout).toContain("runs already");
-    expect(second.stdout).toContain(url(folder, "lhr"));
-    expect(isAlive(mesh.pid)).toBe(true);
-  }, 30_000);
+    test("any gateway serves any region", async () => {
+      const ride = await rideByHand(url(folder, "ewr"), london, newPeople());
+      expect(ride).toMatchObject({ status: "RIDE_STATUS_COMPLETED", homeRegion: "lhr", marketId: "lon" });
+    }, 40_000);
 
-  test("a stopped event log leaves rides requested and acknowledged, other regions go on, and all is assigned when it returns", async () => {
-    const names = newPeople();
-    const driver = await driverAt(url(folder, "ewr"), names.driver, newYork);
-    const rider = await clientOf(url(folder, "ewr"), "rider", names.rider);
-    try {
-      await closeLog(folder, "ewr");
-      const { rideId } = await requestRide(rider, newYork);
-      const elsewhere = await rideByHand(url(folder, "lhr"), london, newPeople());
-      expect(elsewhere["status"]).toBe("RIDE_STATUS_COMPLETED");
-      // London took seconds, many ticks of a worker that could have heard of the ride.
-      expect(await statusOf(rider, rideId)).toBe("RIDE_STATUS_REQUESTED");
-      await openLog(folder, "ewr");
-      const offerId = await offerFor(driver.call, 30_000);
-      await driver.call("AcceptOffer", { requestId: crypto.randomUUID(), offerId });
-      expect(await statusOf(rider, rideId)).toBe("RIDE_STATUS_ASSIGNED");
-      await rider("CancelRide", { requestId: crypto.randomUUID(), rideId, reason: "CANCEL_REASON_RIDER_CHANGED_MIND" });
-    } finally {
-      driver.stop();
-      await openLog(folder, "ewr");
-    }
-  }, 90_000);
+    test("a second start finds the first, says where it is and exits 0", async () => {
+      const second = await folder.run("dev", "--data", folder.directory, ...flags).ended;
+      expect(second.code).toBe(0);
+      expect(second.stdout).toContain("runs already");
+      expect(second.stdout).toContain(url(folder, "lhr"));
+      expect(isAlive(mesh.pid)).toBe(true);
+    }, 30_000);
 
-  test("Ctrl-C, which arrives twice, ends everything and frees every port", async () => {
-    mesh.signal("SIGINT");
-    mesh.signal("SIGINT");
-    expect(await mesh.ended).toMatchObject({ code: 0 });
-    await expectNothingLeft(folder);
-  }, 40_000);
+    test("a stopped event log leaves rides requested and acknowledged, other regions go on, and all is assigned when it returns", async () => {
+      const names = newPeople();
+      const driver = await driverAt(url(folder, "ewr"), names.driver, newYork);
+      const rider = await clientOf(url(folder, "ewr"), "rider", names.rider);
+      try {
+        await closeLog(folder, "ewr");
+        const { rideId } = await requestRide(rider, newYork);
+        const elsewhere = await rideByHand(url(folder, "lhr"), london, newPeople());
+        expect(elsewhere["status"]).toBe("RIDE_STATUS_COMPLETED");
+        // London took seconds, many ticks of a worker that could have heard of the ride.
+        expect(await statusOf(rider, rideId)).toBe("RIDE_STATUS_REQUESTED");
+        await openLog(folder, "ewr");
+        const offerId = await offerFor(driver.call, 30_000);
+        await driver.call("AcceptOffer", { requestId: crypto.randomUUID(), offerId });
+        expect(await statusOf(rider, rideId)).toBe("RIDE_STATUS_ASSIGNED");
+        await rider("CancelRide", { requestId: crypto.randomUUID(), rideId, reason: "CANCEL_REASON_RIDER_CHANGED_MIND" });
+      } finally {
+        driver.stop();
+        await openLog(folder, "ewr");
+      }
+    }, 90_000);
 
-  test("a clean second start serves rides again on the same data, and SIGTERM ends it", async () => {
-    mesh = await folder.dev("--no-city", ...flags);
-    const ride = await rideByHand(url(folder, "ewr"), newYork, newPeople());
-    expect(ride["status"]).toBe("RIDE_STATUS_COMPLETED");
-    mesh.signal("SIGTERM");
-    expect(await mesh.ended).toMatchObject({ code: 0 });
-    await expectNothingLeft(folder);
-  }, startTimeoutMs);
-});
+    test("Ctrl-C, which arrives twice, ends everything and frees every port", async () => {
+      mesh.signal("SIGINT");
+      mesh.signal("SIGINT");
+      expect(await mesh.ended).toMatchObject({ code: 0 });
+      await expectNothingLeft(folder);
+    }, 40_000);
+
+    test(
+      "a clean second start serves rides again on the same data, and SIGTERM ends it",
+      async () => {
+        mesh = await folder.dev("--no-city", ...flags);
+        const ride = await rideByHand(url(folder, "ewr"), newYork, newPeople());
+        expect(ride["status"]).toBe("RIDE_STATUS_COMPLETED");
+        mesh.signal("SIGTERM");
+        expect(await mesh.ended).toMatchObject({ code: 0 });
+        await expectNothingLeft(folder);
+      },
+      startTimeoutMs,
+    );
+  });
 
 describe("a mesh with a city", () => {
   let folder: MeshFolder;
@@ -133,7 +140,10 @@ describe("a mesh with a city", () => {
     const mesh = await folder.dev("--no-city", "--processes");
     const simulation = folder.run("sim", "--url", url(folder, "ewr"), "--drivers", "40", "--rides", "40", "--speedup", "20", "--seed", "7", "--json");
     for (const name of ["assignment-coordinator", "matching-worker.ewr"]) {
-      await eventually(async () => (await ridesSoFar(url(folder, "ewr"))) >= (name === "assignment-coordinator" ? 8 : 16), { timeoutMs: 60_000, what: "rides under way" });
+      await eventually(async () => (await ridesSoFar(url(folder, "ewr"))) >= (name === "assignment-coordinator" ? 8 : 16), {
+        timeoutMs: 60_000,
+        what: "rides under way",
+      });
       const killed = folder.file().pids[name] ?? 0;
       process.kill(killed, "SIGKILL");
       await eventually(() => (folder.file().pids[name] ?? killed) !== killed, { timeoutMs: 2_000, what: `a new ${name}` });
@@ -147,20 +157,24 @@ describe("a mesh with a city", () => {
     await mesh.ended;
   }, 150_000);
 
-  test("a killed mesh leaves no app behind, and the next start takes its Postgres over", async () => {
-    const first = await folder.dev("--drivers", "5");
-    const { postgres: postgresPid, simulator } = folder.file().pids;
-    if (postgresPid === undefined || simulator === undefined) throw new Error("mesh.json names no postgres or no simulator");
-    first.signal("SIGKILL");
-    await first.ended;
-    await eventually(() => !isAlive(simulator), { timeoutMs: 10_000, what: "the simulator's end" });
-    expect(folder.survivors()).toContain(postgresPid);
-    const second = await folder.dev("--no-city");
-    expect(folder.file().pids["postgres"]).toBe(postgresPid);
-    second.signal("SIGTERM");
-    await second.ended;
-    await expectNothingLeft(folder);
-  }, startTimeoutMs);
+  test(
+    "a killed mesh leaves no app behind, and the next start takes its Postgres over",
+    async () => {
+      const first = await folder.dev("--drivers", "5");
+      const { postgres: postgresPid, simulator } = folder.file().pids;
+      if (postgresPid === undefined || simulator === undefined) throw new Error("mesh.json names no postgres or no simulator");
+      first.signal("SIGKILL");
+      await first.ended;
+      await eventually(() => !isAlive(simulator), { timeoutMs: 10_000, what: "the simulator's end" });
+      expect(folder.survivors()).toContain(postgresPid);
+      const second = await folder.dev("--no-city");
+      expect(folder.file().pids["postgres"]).toBe(postgresPid);
+      second.signal("SIGTERM");
+      await second.ended;
+      await expectNothingLeft(folder);
+    },
+    startTimeoutMs,
+  );
 });
 
 async function ridesSoFar(gateway: string): Promise<number> {

@@ -45,7 +45,11 @@ export async function createMeshFolder(): Promise<MeshFolder> {
   const portBase = await freePortBase();
 
   function run(...args: readonly string[]): Program {
-    const child = spawn(process.execPath, [mainScript, ...args], { detached: true, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, RIDEGRID_TEST_MARKER: marker } });
+    const child = spawn(process.execPath, [mainScript, ...args], {
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, RIDEGRID_TEST_MARKER: marker },
+    });
     return programOf(child);
   }
 
@@ -118,8 +122,12 @@ function isFree(port: number): Promise<boolean> {
 
 /** By an environment variable that children inherit, or by the folder in their arguments: Postgres has no environment of ours. */
 function processesWith(marker: string, directory: string): readonly number[] {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number);
-  return pids.filter((pid) => pid !== process.pid && isAlive(pid) && (read(`/proc/${pid}/environ`).includes(marker) || read(`/proc/${pid}/cmdline`).includes(directory)));
+  const pids = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+  return pids.filter(
+    (pid) => pid !== process.pid && isAlive(pid) && (read(`/proc/${pid}/environ`).includes(marker) || read(`/proc/${pid}/cmdline`).includes(directory)),
+  );
 }
 
 function read(path: string): string {

@@ -106,7 +106,10 @@ async function startParts(options: MeshOptions, undo: (() => Promise<void> | voi
   const watch = options.watch ? watchSources(() => restartApps(apps, logger)) : undefined;
   undo.push(() => watch?.stop());
   const firstGateway = gatewayUrl(plan, regionIds[0] ?? "");
-  state.city = options.city === undefined ? undefined : startCity(options.city, { url: firstGateway, environment: options.environment, logger, write: options.write, onStart: () => publish(state) });
+  state.city =
+    options.city === undefined
+      ? undefined
+      : startCity(options.city, { url: firstGateway, environment: options.environment, logger, write: options.write, onStart: () => publish(state) });
   undo.push(() => state.city?.stop());
   state.ready = true;
   // First of all when stopping: whoever reads it must not find a mesh that is going away.
@@ -128,7 +131,11 @@ type MeshState = {
   ready: boolean;
 };
 
-async function planGateways(regions: readonly string[], ports: PortPlan, offset: number): Promise<ReadonlyMap<string, { readonly http: number; readonly grpc: number }>> {
+async function planGateways(
+  regions: readonly string[],
+  ports: PortPlan,
+  offset: number,
+): Promise<ReadonlyMap<string, { readonly http: number; readonly grpc: number }>> {
   const planned = new Map<string, { readonly http: number; readonly grpc: number }>();
   for (const [index, region] of regions.entries()) {
     const shift = offset + index * portsPerRegion;

@@ -6,7 +6,12 @@ import { readEnvironment } from "./read-environment.ts";
 const coordinator: AppTarget = { app: "assignment-coordinator", region: null };
 const gateway: AppTarget = { app: "gateway", region: "ewr" };
 const ingest: AppTarget = { app: "telemetry-ingest", region: "ewr" };
-const enough = { DATABASE_URL: "postgres://u:secret@h:5/ridegrid", RIDEGRID_PIN_SECRET: "p", RIDEGRID_MESH_TOKEN: "m", RIDEGRID_DEV_ISSUER_JWK: '{"kty":"EC"}' };
+const enough = {
+  DATABASE_URL: "postgres://u:secret@h:5/ridegrid",
+  RIDEGRID_PIN_SECRET: "p",
+  RIDEGRID_MESH_TOKEN: "m",
+  RIDEGRID_DEV_ISSUER_JWK: '{"kty":"EC"}',
+};
 
 test("readEnvironment() derives a region's log database from DATABASE_URL, unless it is named", () => {
   expect(readEnvironment(enough, [coordinator]).logDatabaseUrl("lhr")).toBe("postgres://u:secret@h:5/ridegrid_log_lhr");

@@ -37,7 +37,8 @@ export type StartConfig = {
 export function readEnvironment(env: Environment, targets: readonly AppTarget[]): StartConfig {
   const neededBy = targets.map((target) => `"${targetName(target)}"`).join(", ");
   const required = <Name extends VariableName>(name: Name): ValueOf<Name> => requireVariable(env, name, { neededBy });
-  const withDefault = <Name extends VariableName>(name: Name, region?: string): ValueOf<Name> => requireVariable(env, name, region === undefined ? {} : { region });
+  const withDefault = <Name extends VariableName>(name: Name, region?: string): ValueOf<Name> =>
+    requireVariable(env, name, region === undefined ? {} : { region });
   const apps = targets.map((target) => target.app);
   const hasGateway = apps.includes("gateway");
   const databaseUrl = apps.some((app) => app !== "gateway") ? required("DATABASE_URL") : undefined;
@@ -91,6 +92,7 @@ function identity(env: Environment, neededBy: string): IdentityConfig {
     const required = (name: "RIDEGRID_JWKS_URL" | "RIDEGRID_JWT_ISSUER" | "RIDEGRID_JWT_AUDIENCE"): string => requireVariable(env, name, { neededBy });
     return { kind: "jwks", url: required("RIDEGRID_JWKS_URL"), issuer: required("RIDEGRID_JWT_ISSUER"), audience: required("RIDEGRID_JWT_AUDIENCE") };
   }
-  if (readVariable(env, "NODE_ENV") === "production") throw new Complaint("Cannot start: RIDEGRID_DEV_ISSUER_JWK is never used in production; set RIDEGRID_JWKS_URL");
+  if (readVariable(env, "NODE_ENV") === "production")
+    throw new Complaint("Cannot start: RIDEGRID_DEV_ISSUER_JWK is never used in production; set RIDEGRID_JWKS_URL");
   return { kind: "development", issuerJwk: { ...issuerJwk } };
 }

@@ -13,7 +13,12 @@ import { type AppsPlan, gatewayUrl, portsOf, type RunningApps, unreadyParts } fr
 import { type SupervisedProcess, superviseProcess } from "./supervised-process.ts";
 
 /** Apps that share one child. */
-type Group = { readonly name: string; readonly targets: readonly AppTarget[]; readonly internalPort: number | undefined; readonly metricsPort: number | undefined };
+type Group = {
+  readonly name: string;
+  readonly targets: readonly AppTarget[];
+  readonly internalPort: number | undefined;
+  readonly metricsPort: number | undefined;
+};
 
 export type ChildrenOptions = {
   readonly plan: AppsPlan;
@@ -30,7 +35,8 @@ export type ChildrenOptions = {
 
 export async function runChildren(options: ChildrenOptions): Promise<RunningApps> {
   const { plan, grouping } = options;
-  const groups = grouping === "together" ? [{ name: "apps", targets: plan.targets, internalPort: undefined, metricsPort: undefined }] : await groupEach(options);
+  const groups =
+    grouping === "together" ? [{ name: "apps", targets: plan.targets, internalPort: undefined, metricsPort: undefined }] : await groupEach(options);
   const shared = sharedEnvironment(options, groups);
   const children = new Map<string, SupervisedProcess>();
 
@@ -107,11 +113,15 @@ function sharedEnvironment({ plan, environment }: ChildrenOptions, groups: reado
   return {
     ...environment,
     ...Object.fromEntries(peers),
-    ...Object.fromEntries(regions.flatMap((region) => Object.entries({
-      [`RIDEGRID_LOG_DATABASE_URL_${region.toUpperCase()}`]: plan.logDatabaseUrl(region),
-      [`RIDEGRID_GATEWAY_PORT_${region.toUpperCase()}`]: String(portsOf(plan, region).http),
-      [`RIDEGRID_GRPC_PORT_${region.toUpperCase()}`]: String(portsOf(plan, region).grpc),
-    }))),
+    ...Object.fromEntries(
+      regions.flatMap((region) =>
+        Object.entries({
+          [`RIDEGRID_LOG_DATABASE_URL_${region.toUpperCase()}`]: plan.logDatabaseUrl(region),
+          [`RIDEGRID_GATEWAY_PORT_${region.toUpperCase()}`]: String(portsOf(plan, region).http),
+          [`RIDEGRID_GRPC_PORT_${region.toUpperCase()}`]: String(portsOf(plan, region).grpc),
+        }),
+      ),
+    ),
     NODE_ENV: "development",
     DATABASE_URL: plan.databaseUrl,
     RIDEGRID_REGIONS_FILE: plan.regionsFile,

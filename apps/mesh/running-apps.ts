@@ -60,5 +60,8 @@ function partsIn(body: unknown, name: string): readonly string[] {
   const parts: unknown = typeof body === "object" && body !== null && "parts" in body ? body.parts : [];
   const unready = (Array.isArray(parts) ? parts : []).filter((part: { ready?: unknown }) => part.ready !== true);
   if (unready.length === 0) return [`${name} is not ready`];
-  return unready.map((part: { name?: unknown; detail?: unknown }) => `${name}: ${String(part.name)}${part.detail === "" || part.detail === undefined ? "" : ` (${String(part.detail)})`}`);
+  return unready.map(
+    (part: { name?: unknown; detail?: unknown }) =>
+      `${name}: ${String(part.name)}${part.detail === "" || part.detail === undefined ? "" : ` (${String(part.detail)})`}`,
+  );
 }

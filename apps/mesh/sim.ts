@@ -59,7 +59,11 @@ const stoppedExitCode = 130;
 
 async function runSimulator(args: readonly string[], env: Environment, signal: AbortSignal): Promise<number> {
   signal.throwIfAborted();
-  const child: ChildProcess = spawn(process.execPath, [...leashedCommand([simulatorScript, ...args])], { detached: true, stdio: ["pipe", "inherit", "inherit"], env });
+  const child: ChildProcess = spawn(process.execPath, [...leashedCommand([simulatorScript, ...args])], {
+    detached: true,
+    stdio: ["pipe", "inherit", "inherit"],
+    env,
+  });
   signal.addEventListener("abort", () => void end(child, cityStopTimeoutMs), { once: true });
   return await new Promise((resolve, reject) => {
     child.once("error", reject);

@@ -18,7 +18,10 @@ function script(name: string, code: string): string {
   return path;
 }
 
-const patient = script("patient", 'process.on("SIGTERM", () => { console.log("finishing"); process.exit(0); }); setInterval(() => {}, 1000); console.log("up");');
+const patient = script(
+  "patient",
+  'process.on("SIGTERM", () => { console.log("finishing"); process.exit(0); }); setInterval(() => {}, 1000); console.log("up");',
+);
 
 function supervise(path: string, lines: string[], pids: number[]): SupervisedProcess {
   return superviseProcess({

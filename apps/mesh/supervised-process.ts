@@ -3,6 +3,7 @@
  * time to finish. It lives in a session of its own, so that a Ctrl-C reaches the mesh alone, which stops in order.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Logger } from "@ridegrid/runtime";
@@ -75,7 +76,7 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
 
 /** The command line of a child of the mesh: `argv` are a script of ours and its arguments. */
 export function leashedCommand(script: readonly string[]): readonly string[] {
-  return ["--preload", `${import.meta.dir}/leash.ts`, ...script];
+  return ["--preload", join(import.meta.dir, "leash.ts"), ...script];
 }
 
 function launch({ name, script, env, write, onStart }: SupervisedOptions): ChildProcess {
