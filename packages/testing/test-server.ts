@@ -35,8 +35,8 @@ export async function startTestServer(): Promise<TestServer> {
 
 /** Its standard input is a pipe from this process; the pipe's end is this process's end. */
 function watch(pid: number, folders: readonly string[]): ChildProcess {
-  const script =
-    'read -r _; pid=$1; shift; kill -INT "$pid" 2>/dev/null; i=0; while kill -0 "$pid" 2>/dev/null && [ $i -lt 50 ]; do sleep 0.1; i=$((i+1)); done; rm -rf "$@"';
+  // The lock file goes when the server has ended; its process may stay unreaped for long.
+  const script = 'read -r _; kill -INT "$1"; i=0; while [ -e "$2/postmaster.pid" ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; rm -rf "$2" "$3"';
   const watcher = spawn("/bin/sh", ["-c", script, "ridegrid-test-watcher", String(pid), ...folders], {
     detached: true,
     cwd: "/",
