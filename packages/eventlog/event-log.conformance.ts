@@ -31,7 +31,7 @@ export function eventLogConformance(name: string, create: () => Promise<LogUnder
     const skipped: string[] = [];
     beforeAll(async () => {
       under = await create();
-    });
+    }, 60_000);
     afterAll(async () => {
       await under.close();
       for (const reason of skipped) console.log(`skipped for ${name}: ${reason}`);

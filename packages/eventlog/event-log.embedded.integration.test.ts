@@ -41,7 +41,7 @@ describe("the embedded log", () => {
   let database: TestDatabase;
   beforeAll(async () => {
     database = await createTestDatabase();
-  });
+  }, 30_000);
   afterAll(() => database.drop());
 
   async function openWith(topic: string, partitions = 1): Promise<EventLog> {

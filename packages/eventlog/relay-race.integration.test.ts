@@ -22,7 +22,7 @@ type Verdict = { readonly delivered: number; readonly lost: number; readonly ord
 let database: TestDatabase;
 beforeAll(async () => {
   database = await createTestDatabase();
-});
+}, 30_000);
 afterAll(() => database.drop());
 
 test("three relays that crash and pause deliver every commit in order, where a cursor by id does not", async () => {
