@@ -9,14 +9,15 @@ import { type Driver, evolveDriver, evolveShift, type Shift, type ShiftEvent } f
 import type { FareQuote } from "./fare-quote.ts";
 import type { DriverId, OfferId, ProposalId, RideId, RiderId } from "./ids.ts";
 import type { DispatchPolicy, Tariff } from "./market.ts";
-import { type CancelReason, evolveRide, isOpen, type LiveOffer, type Ride, type RideEvent, type RideEventBody, type RideStatus } from "./ride.ts";
+import { type CancelReason, evolveRide, isOpen, type LiveOffer, type OfferStatus, type Ride, type RideEvent, type RideEventBody, type RideStatus } from "./ride.ts";
 import { unreachable } from "./unreachable.ts";
 
+/** `offerStatus`: how the store remembers an offer that the ride has forgotten, so that a late answer learns why. */
 export type RideCommand =
   | { readonly type: "RequestRide"; readonly rideId: RideId; readonly riderId: RiderId; readonly quote: FareQuote; readonly quoteUsed: boolean; readonly riderHasOpenRide: boolean }
   | { readonly type: "SendOffer"; readonly offerId: OfferId; readonly proposalId: ProposalId; readonly driverId: DriverId; readonly rideVersion: number; readonly leaseEpoch: number; readonly currentEpoch: number; readonly pickupEtaSeconds: number }
-  | { readonly type: "AcceptOffer"; readonly driverId: DriverId; readonly offerId: OfferId }
-  | { readonly type: "DeclineOffer"; readonly driverId: DriverId; readonly offerId: OfferId; readonly goingOffline: boolean }
+  | { readonly type: "AcceptOffer"; readonly driverId: DriverId; readonly offerId: OfferId; readonly offerStatus?: OfferStatus | null }
+  | { readonly type: "DeclineOffer"; readonly driverId: DriverId; readonly offerId: OfferId; readonly offerStatus?: OfferStatus | null; readonly goingOffline: boolean }
   | { readonly type: "ArriveAtPickup"; readonly driverId: DriverId; readonly metersFromPickup: number | null }
   | { readonly type: "StartRide"; readonly driverId: DriverId; readonly pinMatches: boolean; readonly pinFailures: number }
   | { readonly type: "CompleteRide"; readonly by: { readonly party: "driver"; readonly driverId: DriverId } | { readonly party: "operator"; readonly note: string } }
@@ -138,9 +139,12 @@ function declineOffer(ride: Ride, driver: Driver | null, command: Command<"Decli
 }
 
 /** The pending offer that the command names, or why it cannot be answered. The deadline is exclusive. */
-function pendingOffer(ride: Ride, command: { readonly offerId: OfferId; readonly driverId: DriverId }, { nowMs }: DecisionContext): LiveOffer | Refusal {
+function pendingOffer(ride: Ride, command: Command<"AcceptOffer" | "DeclineOffer">, { nowMs }: DecisionContext): LiveOffer | Refusal {
   const { offer } = ride;
-  if (offer === null || offer.offerId !== command.offerId) return refused("offer_withdrawn", `Offer "${command.offerId}" is over`, ride.status);
+  if (offer === null || offer.offerId !== command.offerId) {
+    const reason = command.offerStatus === "expired" ? "offer_expired" : "offer_withdrawn";
+    return refused(reason, `Offer "${command.offerId}" is over: it is ${command.offerStatus ?? "forgotten"}`, ride.status);
+  }
   if (offer.driverId !== command.driverId) return offerNotFound(command.offerId);
   if (ride.status !== "offered") return refused("ride_state", `Offer "${command.offerId}" was answered already: the ride is ${ride.status}`, ride.status);
   // The deadline is exclusive: at exactly `expiresAtMs` the sweeper may already have expired it.

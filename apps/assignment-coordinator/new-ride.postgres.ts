@@ -1,0 +1,61 @@
+/**
+ * RequestRide: a quote becomes a ride. Nothing is locked: UNIQUE (quote_id) and the rider's one open ride decide races,
+ * and whoever loses one reads at the next try what won.
+ */
+import { decideRide, type FareQuote, rideId } from "@ridegrid/domain";
+import { apiError } from "@ridegrid/rpc";
+import type { RideChange } from "./change.ts";
+import { nowOf } from "./load-ride.postgres.ts";
+import { marketRules } from "./market-rules.ts";
+import { regionDraining } from "./region-draining.ts";
+import { type QuoteRow, quoteFromRow } from "./quote-store.postgres.ts";
+import { claimRequest, storeOutcome } from "./request-store.postgres.ts";
+import type { RideStoreDeps } from "./ride-store-deps.ts";
+import type { NewRideWork, Outcome } from "./ride-store.ts";
+import { runTransaction } from "./transaction.postgres.ts";
+import type { Tx } from "./tx.ts";
+import { writeChanges } from "./write-changes.postgres.ts";
+
+type LoadedQuote = { readonly quote: FareQuote | null; readonly quoteUsed: boolean; readonly riderHasOpenRide: boolean; readonly draining: boolean; readonly nowMs: number };
+
+export async function requestRide(deps: RideStoreDeps, work: NewRideWork): Promise<Outcome> {
+  const result = await runTransaction<Outcome & { readonly homeRegion?: string }>(deps.sql, deps.ids, async (tx, nextId) => {
+    const claim = await claimRequest(tx, work.request);
+    if (claim !== null) return claim;
+    // After the request id: an answer that was given stays given. Nothing is dropped to make room.
+    if (deps.isOutboxFull()) throw apiError("OVERLOADED", "Cannot take a new ride: too many events wait to be published");
+    const loaded = await loadQuote(tx, work);
+    const { quote, quoteUsed, riderHasOpenRide, nowMs } = loaded;
+    if (quote === null) return { kind: "refused", reason: "quote_not_found", message: `Quote "${work.quoteId}" was not found` };
+    const command = { type: "RequestRide", rideId: rideId(nextId()), riderId: work.riderId, quote, quoteUsed, riderHasOpenRide } as const;
+    const decision = decideRide(null, null, command, { nowMs, ...marketRules(deps.regions, quote) });
+    if (decision.kind === "refused") return decision;
+    if (loaded.draining) return regionDraining(quote.homeRegion);
+    const change: RideChange = { kind: "ride", before: null, event: decision.event, ride: decision.ride, driver: null };
+    const outcome = { kind: "answered", answer: work.answer(change) } as const;
+    await Promise.all([writeChanges(tx, [{ change, cause: work.cause }], nextId), storeOutcome(tx, work.request, outcome)]);
+    return { ...outcome, homeRegion: quote.homeRegion };
+  });
+  if (result.kind === "answered" && result.homeRegion !== undefined) deps.onCommit(result.homeRegion);
+  return result;
+}
+
+async function loadQuote(tx: Tx, { quoteId, riderId }: NewRideWork): Promise<LoadedQuote> {
+  const [quotes, facts] = await Promise.all([
+    tx<QuoteRow[]>`SELECT * FROM fare_quote WHERE quote_id = ${quoteId}`,
+    tx<{ quote_used: boolean; open_ride: boolean; draining: boolean; now: Date }[]>`
+      SELECT EXISTS (SELECT FROM ride WHERE quote_id = ${quoteId}) AS quote_used,
+        EXISTS (SELECT FROM ride WHERE rider_id = ${riderId} AND status IN ('requested', 'offered', 'assigned', 'arrived', 'in_progress')) AS open_ride,
+        EXISTS (SELECT FROM region_state JOIN fare_quote ON home_region = region WHERE quote_id = ${quoteId} AND draining) AS draining,
+        date_trunc('milliseconds', clock_timestamp()) AS now`,
+  ]);
+  const row = quotes[0];
+  const fact = facts[0];
+  return {
+    quote: row === undefined ? null : quoteFromRow(row),
+    quoteUsed: fact?.quote_used === true,
+    riderHasOpenRide: fact?.open_ride === true,
+    draining: fact?.draining === true,
+    nowMs: nowOf(facts),
+  };
+}

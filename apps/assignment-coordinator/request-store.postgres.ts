@@ -1,0 +1,40 @@
+/**
+ * Request ids in the ride's own transaction: the first answer again, or a refusal to apply one id to two bodies.
+ *
+ * A transaction-scoped advisory lock on the id tells at once whether a twin is in flight; the primary key is what
+ * guards. Refusals that changed nothing are not stored.
+ */
+import type { Refusal } from "@ridegrid/domain";
+import { apiError } from "@ridegrid/rpc";
+import { lockWaitMs } from "./limits.ts";
+import type { RequestKey } from "./request-key.ts";
+import type { Outcome } from "./ride-store.ts";
+import type { Tx } from "./tx.ts";
+
+type RequestRow = { fingerprint: Uint8Array; answer: Uint8Array; refusal: Refusal | null };
+
+/** The first outcome of this id, or null for a new one. One round trip. @throws REQUEST_IN_FLIGHT or REQUEST_ID_REUSED. */
+export async function claimRequest(tx: Tx, key: RequestKey): Promise<Outcome | null> {
+  const { principal, method, requestId } = key;
+  const name = JSON.stringify([principal, method, requestId]);
+  const [locks, rows] = await Promise.all([
+    tx<{ free: boolean }[]>`SELECT pg_try_advisory_xact_lock(hashtextextended(${name}, 0)) AS free, set_config('lock_timeout', ${String(lockWaitMs)}, true)`,
+    tx<RequestRow[]>`
+      SELECT fingerprint, answer, refusal FROM request WHERE principal = ${principal} AND method = ${method} AND request_id = ${requestId}`,
+  ]);
+  const stored = rows[0];
+  if (stored !== undefined) {
+    if (Buffer.compare(stored.fingerprint, key.fingerprint) === 0) return stored.refusal ?? { kind: "answered", answer: stored.answer };
+    throw apiError("REQUEST_ID_REUSED", `Cannot apply ${method}: request id "${requestId}" was used before with another body`);
+  }
+  if (locks[0]?.free !== true) throw apiError("REQUEST_IN_FLIGHT", `Cannot apply ${method} yet: request id "${requestId}" is being worked on`);
+  return null;
+}
+
+export async function storeOutcome(tx: Tx, key: RequestKey, outcome: Outcome): Promise<void> {
+  const answer = outcome.kind === "answered" ? outcome.answer : new Uint8Array();
+  const refusal = outcome.kind === "answered" ? null : JSON.stringify(outcome);
+  await tx`
+    INSERT INTO request (principal, method, request_id, fingerprint, answer, refusal)
+    VALUES (${key.principal}, ${key.method}, ${key.requestId}, ${key.fingerprint}, ${answer}, ${refusal}::text::jsonb)`;
+}
