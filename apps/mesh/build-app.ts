@@ -35,7 +35,16 @@ export async function buildApp(target: AppTarget, options: BuildOptions): Promis
   const { regions, pools, eventLogOf, directory, pinSecret } = options;
   if (target.app === "assignment-coordinator") {
     const { createCoordinator } = await import("@ridegrid/assignment-coordinator/app");
-    return createCoordinator({ context, sql: pools.platform("coordinator"), regions, eventLog: eventLogOf, directory, pinSecret });
+    return createCoordinator({
+      context,
+      sql: pools.platform("coordinator"),
+      relaySql: pools.relay("coordinator"),
+      leaseSql: pools.leases("coordinator"),
+      regions,
+      eventLog: eventLogOf,
+      directory,
+      pinSecret,
+    });
   }
   const region = regionOf(target);
   const regional = { context, region, regions, directory };

@@ -183,13 +183,15 @@ export interface Pools {
   platform(writer: PlatformWriter): Sql;
   /** One connection for one app's leases: a renewal never queues behind work. */
   leases(writer: PlatformWriter): Sql;
+  /** For a relay: a connection for each region and two. */
+  relay(writer: PlatformWriter): Sql;
   log(region: string): Sql;
   end(): Promise<void>;
 }
 
 const platformPoolMax: Readonly<Record<PlatformWriter, number>> = { coordinator: coordinatorPoolMax, matching: matchingPoolMax, state: statePoolMax };
 
-function createPools({ databaseUrl, logDatabaseUrl }: CompositionOptions): Pools {
+function createPools({ databaseUrl, logDatabaseUrl, regions }: CompositionOptions): Pools {
   const opened: Sql[] = [];
   const open = (sql: Sql): Sql => (opened.push(sql), sql);
   const openAs = (writer: PlatformWriter, max: number, purpose: string): Sql => {
@@ -199,6 +201,7 @@ function createPools({ databaseUrl, logDatabaseUrl }: CompositionOptions): Pools
   return {
     platform: once((writer: PlatformWriter) => openAs(writer, platformPoolMax[writer], writer)),
     leases: (writer) => openAs(writer, 1, `${writer} leases`),
+    relay: (writer) => openAs(writer, regions.all.length + 2, `${writer} relay`),
     log: once((region: string) => open(createPostgres({ url: logDatabaseUrl(region), max: eventLogPoolMax, applicationName: `ridegrid log ${region}` }))),
     async end() {
       await Promise.all(opened.map((sql) => sql.end({ timeout: 5 })));

@@ -6,7 +6,7 @@
  */
 import { readFileSync } from "node:fs";
 import { isChainWhole, launcherChain } from "./launchers.ts";
-import { secondSignalAfterMs, watchIntervalMs } from "./limits.ts";
+import { meshStopTimeoutMs, secondSignalAfterMs, watchIntervalMs } from "./limits.ts";
 
 /** Exit codes of a shell: 128 + the signal's number. */
 const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -19,6 +19,7 @@ export function untilAskedToStop(): Promise<StopReason> {
     let firstAtMs: number | undefined;
     const ask = (reason: StopReason): void => {
       clearInterval(timer);
+      if (firstAtMs === undefined) setTimeout(giveUp, meshStopTimeoutMs).unref();
       firstAtMs ??= performance.now();
       resolve(reason);
     };
@@ -34,6 +35,12 @@ export function untilAskedToStop(): Promise<StopReason> {
     process.on("SIGTERM", onSignal);
     if (!isHangupIgnored()) process.on("SIGHUP", onSignal);
   });
+}
+
+/** Whatever hangs while stopping: what was committed is safe, and leases lapse by themselves. */
+function giveUp(): void {
+  process.stderr.write(`Cannot stop in order: not done after ${meshStopTimeoutMs / 1000} s; exiting\n`);
+  process.exit(1);
 }
 
 /** Under `nohup` a closed terminal must not end us. */
