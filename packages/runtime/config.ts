@@ -45,6 +45,7 @@ export const variables = {
     doc: "The least important line that is written.",
   },
   RIDEGRID_LOG_FORMAT: { type: ["json", "readable"], default: "json", doc: "`json` for collectors, `readable` for people. `bun run dev` uses `readable`." },
+  RIDEGRID_TOKEN: { type: "secret", doc: "The operator's or viewer's token of the `ops` command line, where `--token` is not given." },
   NODE_ENV: { type: "text", doc: "`production` turns the development conveniences off: no `/dev/token`, no reflection." },
 } as const satisfies Record<string, Variable>;
 

@@ -19,10 +19,3 @@ export const clockMeasureIntervalMs = 30_000;
 /** Of several round trips the shortest bounds the offset best. */
 export const clockSamplesPerMeasure = 3;
 export const clockSkewAlarmMs = 1_000;
-
-/** From the first signal to an exit, whatever hangs. */
-export const shutdownTimeoutMs = 60_000;
-/** `bun run` and `npx` deliver each Ctrl-C twice in the same millisecond; only a later one is meant. */
-export const secondSignalAfterMs = 1_000;
-
-if (secondSignalAfterMs >= shutdownTimeoutMs) throw new Error("Cannot load limits: the second signal must come before the shutdown bound");
