@@ -4,12 +4,22 @@
  */
 import { DriverService, OpsService, RiderService, timestampFromMs } from "@ridegrid/contracts";
 import { Health } from "@ridegrid/contracts/gen/grpc/health/v1/health_pb";
-import { apiError, type FaultLog, type Http2Listener, listenHttp2, mountConnect, nativeGrpcHandler, registerHealth, registerReflection, type Routes, type ServiceDirectory } from "@ridegrid/rpc";
+import {
+  apiError,
+  type FaultLog,
+  mountConnect,
+  nativeGrpcHandler,
+  registerHealth,
+  registerReflection,
+  type Routes,
+  type ServiceDirectory,
+} from "@ridegrid/rpc";
 import type { App, ProcessContext, ReadinessPart } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
 import { createCallMetrics } from "./call-metrics.ts";
 import { createCoordinatorProbe } from "./coordinator-probe.ts";
 import { edgeOptions } from "./edge-options.ts";
+import { type EdgeSockets, openEdgeSockets } from "./edge-sockets.ts";
 import { httpRoutes } from "./http-routes.ts";
 import { isDevelopmentIssuer } from "./identity.development.ts";
 import { rememberingIdentity } from "./identity.remembering.ts";
@@ -17,7 +27,6 @@ import type { Identity } from "./identity.ts";
 import { heartbeatIntervalMs } from "./limits.ts";
 import { createPositionsForwarder, type PositionsForwarder } from "./positions-forwarder.ts";
 import { publicServices } from "./public-services.ts";
-import { listenPublic, type PublicListener } from "./public-listener.ts";
 import { createSubmitPositions } from "./submit-positions.ts";
 
 export { createDevelopmentIssuer, type DevelopmentIssuer } from "./identity.development.ts";
@@ -56,11 +65,14 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const draining = new AbortController();
   const probe = createCoordinatorProbe(directory, name);
   const forwarders = createForwarders(directory, name);
-  let http: PublicListener | undefined;
-  let grpc: Http2Listener | undefined;
+  let sockets: EdgeSockets | undefined;
 
   const readiness = (): readonly ReadinessPart[] => [
-    { name: "listening", ready: http !== undefined && !draining.signal.aborted, detail: draining.signal.aborted ? "it is stopping" : http === undefined ? "it has not started" : "" },
+    {
+      name: "listening",
+      ready: sockets !== undefined && !draining.signal.aborted,
+      detail: draining.signal.aborted ? "it is stopping" : sockets === undefined ? "it has not started" : "",
+    },
     probe.part,
   ];
   const isReady = (): boolean => readiness().every((part) => part.ready);
@@ -71,16 +83,23 @@ export function createGateway(deps: GatewayDeps): Gateway {
     heartbeatIntervalMs: deps.heartbeatIntervalMs ?? heartbeatIntervalMs,
     ownProcess: () => ({ name, region, ready: isReady(), detail: unreadyDetail(readiness()), startTime: timestampFromMs(startTimeMs) }),
   });
-  const options = edgeOptions({ identity: rememberingIdentity(identity, context.clock), clock: context.clock, ids: context.ids, metrics: createCallMetrics(context.meter), onFault, shutdownSignal: draining.signal });
+  const options = edgeOptions({
+    identity: rememberingIdentity(identity, context.clock),
+    clock: context.clock,
+    ids: context.ids,
+    metrics: createCallMetrics(context.meter),
+    onFault,
+    draining: draining.signal,
+  });
   const nativeRoutes = withTools(services, { isServing: isReady, reflection: deps.reflection ?? !production });
 
   return {
     name,
     get url() {
-      return http === undefined ? "" : `http://${shownHost(listen.host)}:${http.port}`;
+      return sockets?.url ?? "";
     },
     get grpcAddress() {
-      return grpc === undefined ? "" : `${shownHost(listen.host)}:${grpc.port}`;
+      return sockets?.grpcAddress ?? "";
     },
     async start() {
       const app = httpRoutes({
@@ -89,20 +108,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
         issuer: isDevelopmentIssuer(identity) ? identity : undefined,
       });
       mountConnect(app, services, options);
-      http = listenPublic({ host: listen.host, port: listen.port, fetch: app.fetch, onFault });
-      try {
-        grpc = await listenHttp2({ host: listen.host, port: listen.grpcPort, handler: nativeGrpcHandler(nativeRoutes, options, onFault) });
-      } catch (error) {
-        // Half a gateway must not keep its port.
-        await http.close();
-        throw error;
-      }
+      sockets = await openEdgeSockets({ ...listen, fetch: app.fetch, native: nativeGrpcHandler(nativeRoutes, options, onFault), onFault });
       probe.start();
     },
     async stop() {
       if (!draining.signal.aborted) draining.abort(apiError("DRAINING", "The gateway is stopping"));
       probe.stop();
-      await Promise.all([http?.close(), grpc?.close()]);
+      await sockets?.close();
       forwarders.close();
     },
     readiness,
@@ -127,15 +139,14 @@ function withTools(services: Routes, { isServing, reflection }: { readonly isSer
   return (router) => {
     services(router);
     registerHealth(router, { services: shown.map((service) => service.typeName), isServing });
-    if (reflection) registerReflection(router, [...shown, Health].map((service) => service.file));
+    if (reflection)
+      registerReflection(
+        router,
+        [...shown, Health].map((service) => service.file),
+      );
   };
 }
 
 function unreadyDetail(parts: readonly ReadinessPart[]): string {
   return parts.flatMap((part) => (part.ready ? [] : [`${part.name}: ${part.detail}`])).join("; ");
-}
-
-/** An address to call, where the one listened on names every interface. */
-function shownHost(host: string): string {
-  return host === "0.0.0.0" || host === "::" || host === "127.0.0.1" ? "localhost" : host;
 }

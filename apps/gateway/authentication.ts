@@ -17,7 +17,9 @@ export function authentication(identity: Identity): (context: HandlerContext) =>
     if (!protectedServices.has(context.service.typeName)) return;
     const { caller, expiresAtMs } = await identity.verify(bearerToken(context.requestHeader));
     if (!mayCall(caller.role, context)) {
-      throw apiError("ROLE_NOT_ALLOWED", `Cannot call ${context.service.typeName}/${context.method.name} with the role "${caller.role}"`, { role: caller.role });
+      throw apiError("ROLE_NOT_ALLOWED", `Cannot call ${context.service.typeName}/${context.method.name} with the role "${caller.role}"`, {
+        role: caller.role,
+      });
     }
     context.values.set(callerKey, caller);
     context.values.set(tokenExpiryKey, expiresAtMs);

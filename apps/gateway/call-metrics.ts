@@ -8,7 +8,10 @@ export interface CallMetrics {
 }
 
 export function createCallMetrics(meter: Meter): CallMetrics {
-  const duration = meter.createHistogram("rpc.server.call.duration", { unit: "s", description: "Duration of public calls; of a stream, until its first answer" });
+  const duration = meter.createHistogram("rpc.server.call.duration", {
+    unit: "s",
+    description: "Duration of public calls; of a stream, until its first answer",
+  });
   return { record: (method, status, seconds) => duration.record(seconds, { "rpc.method": method, "rpc.status_code": status }) };
 }
 

@@ -12,7 +12,8 @@ export async function ask<T>(context: HandlerContext, call: (options: CallOption
   try {
     return await call({ ...options, timeoutMs: Math.min(leftMs, timeoutMs) });
   } catch (error) {
-    if (isDeadline(error) && leftMs > timeoutMs) throw apiError("DEPENDENCY_AWAY", `A service behind the gateway did not answer within ${timeoutMs} ms`, {}, undefined, error);
+    if (isDeadline(error) && leftMs > timeoutMs)
+      throw apiError("DEPENDENCY_AWAY", `A service behind the gateway did not answer within ${timeoutMs} ms`, {}, undefined, error);
     throw error;
   }
 }

@@ -8,10 +8,27 @@ import type { ForwardPositionsRequest } from "@ridegrid/contracts/gen/mesh/v1/me
 import { DriverStatus } from "@ridegrid/contracts/gen/type/v1/driver_pb";
 import { apiError, reasonOf } from "@ridegrid/rpc";
 import { eventually } from "@ridegrid/testing";
-import { type Behind, connectTransport, coordinatorWith, grpcTransport, london, nyc, requestId, startGateway, type TestGateway, withBearer } from "./gateway.fixture.ts";
+import {
+  type Behind,
+  connectTransport,
+  coordinatorWith,
+  grpcTransport,
+  iterate,
+  london,
+  nyc,
+  requestId,
+  startGateway,
+  type TestGateway,
+  withBearer,
+} from "./gateway.fixture.ts";
 
 type Location = { readonly latitude: number; readonly longitude: number };
-const position = (sequence: number, location: Location | undefined = nyc) => ({ sequence: BigInt(sequence), observeTime: timestampFromMs(1_700_000_000_000 + sequence), accuracyM: 5, ...(location && { location }) });
+const position = (sequence: number, location: Location | undefined = nyc) => ({
+  sequence: BigInt(sequence),
+  observeTime: timestampFromMs(1_700_000_000_000 + sequence),
+  accuracyM: 5,
+  ...(location && { location }),
+});
 
 /** Makes everything durable, and says which region took which driver's sequences. */
 function durableIngest(taken: string[]): NonNullable<Behind["ingest"]> {
@@ -30,7 +47,14 @@ describe("ReportPositions", () => {
     const taken: string[] = [];
     await using gateway = await startGateway({ ingest: durableIngest(taken) });
     const client = createClient(DriverService, createWebTransport({ baseUrl: gateway.url }));
-    const positions = [position(1), position(2), position(3, london), position(4, { latitude: 0, longitude: 0 }), position(5, { latitude: 99, longitude: 0 }), { ...position(6), location: { latitude: Number.NaN, longitude: 0 } }];
+    const positions = [
+      position(1),
+      position(2),
+      position(3, london),
+      position(4, { latitude: 0, longitude: 0 }),
+      position(5, { latitude: 99, longitude: 0 }),
+      { ...position(6), location: { latitude: Number.NaN, longitude: 0 } },
+    ];
     const answer = await client.reportPositions({ positions }, withBearer(await gateway.token("driver", "d-1")));
     expect(taken.toSorted()).toEqual(["ewr/nyc/d-1:1,2", "lhr/lon/d-1:3"]);
     expect(answer.ackedSequence).toBe(3n);
@@ -58,7 +82,9 @@ describe("ReportPositions", () => {
     });
     const client = createClient(DriverService, grpcTransport(gateway));
     const drivers = ["d-1", "d-2", "d-3"];
-    const answers = await Promise.all(drivers.map(async (driver) => client.reportPositions({ positions: [position(1)] }, withBearer(await gateway.token("driver", driver)))));
+    const answers = await Promise.all(
+      drivers.map(async (driver) => client.reportPositions({ positions: [position(1)] }, withBearer(await gateway.token("driver", driver)))),
+    );
     expect(answers.map(({ ackedSequence }) => ackedSequence)).toEqual([1n, 1n, 1n]);
     expect(taken.toSorted()).toEqual(drivers);
   });
@@ -72,13 +98,18 @@ describe("ReportPositions", () => {
         },
       }),
     });
-    const error = await failure(createClient(DriverService, connectTransport(gateway)).reportPositions({ positions: [position(1)] }, withBearer(await gateway.token("driver", "d-1"))));
+    const error = await failure(
+      createClient(DriverService, connectTransport(gateway)).reportPositions({ positions: [position(1)] }, withBearer(await gateway.token("driver", "d-1"))),
+    );
     expect(reasonOf(error)).toBe("DEPENDENCY_AWAY");
   }, 10_000);
 });
 
 describe("StreamPositions", () => {
-  for (const [name, transport] of [["Connect", connectTransport], ["native gRPC", grpcTransport]] as const) {
+  for (const [name, transport] of [
+    ["Connect", connectTransport],
+    ["native gRPC", grpcTransport],
+  ] as const) {
     test(`acknowledges in order over ${name}`, async () => {
       const taken: string[] = [];
       await using gateway = await startGateway({ ingest: durableIngest(taken) });
@@ -87,7 +118,10 @@ describe("StreamPositions", () => {
       }
       const acks: bigint[] = [];
       const rejected: bigint[] = [];
-      for await (const answer of createClient(DriverService, transport(gateway)).streamPositions(positions(), withBearer(await gateway.token("driver", "d-1")))) {
+      for await (const answer of createClient(DriverService, transport(gateway)).streamPositions(
+        positions(),
+        withBearer(await gateway.token("driver", "d-1")),
+      )) {
         acks.push(answer.ackedSequence);
         rejected.push(...answer.rejected.map(({ sequence }) => sequence));
       }
@@ -126,7 +160,9 @@ describe("StreamPositions", () => {
         else yield position(sequence);
       }
     }
-    const answers = createClient(DriverService, connectTransport(gateway)).streamPositions(positions(), withBearer(await gateway.token("driver", driver)))[Symbol.asyncIterator]();
+    const answers = iterate(
+      createClient(DriverService, connectTransport(gateway)).streamPositions(positions(), withBearer(await gateway.token("driver", driver))),
+    );
     expect((await answers.next()).value?.ackedSequence).toBe(1n);
     return {
       answers,
@@ -159,7 +195,12 @@ describe("WatchOffers", () => {
         async *watchDriver({ command, driverId }, { signal }) {
           opened.push(`${region}:${command?.cursor}`);
           const online = region === "lhr";
-          yield { message: { cursor: online ? "d.1" : "d.0", update: { case: "driver", value: { driverId, homeRegion: online ? region : "", status: online ? DriverStatus.AVAILABLE : DriverStatus.OFFLINE } } } };
+          yield {
+            message: {
+              cursor: online ? "d.1" : "d.0",
+              update: { case: "driver", value: { driverId, homeRegion: online ? region : "", status: online ? DriverStatus.AVAILABLE : DriverStatus.OFFLINE } },
+            },
+          };
           await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
         },
       }),
@@ -190,7 +231,9 @@ describe("WatchOffers", () => {
     });
     const left = new AbortController();
     const bearer = withBearer(await gateway.token("driver", "d-1"));
-    const streams = [connectTransport(gateway), grpcTransport(gateway)].map((transport) => createClient(DriverService, transport).watchOffers({}, { ...bearer, signal: left.signal })[Symbol.asyncIterator]());
+    const streams = [connectTransport(gateway), grpcTransport(gateway)].map((transport) =>
+      iterate(createClient(DriverService, transport).watchOffers({}, { ...bearer, signal: left.signal })),
+    );
     for (const stream of streams) expect((await stream.next()).done).toBe(false);
     expect(open).toBe(2);
     left.abort();

@@ -1,7 +1,17 @@
 /** What wraps every public method, on both ports: authentication, error mapping, deadline, expiry, validation. */
 import type { ConnectRouterOptions } from "@connectrpc/connect";
 import type { Clock, IdSource } from "@ridegrid/domain";
-import { admission, edgeBodyBytesMax, edgeCallTimeoutMs, errorMapping, type FaultLog, fieldValidation, toApiError, unaryDeadline } from "@ridegrid/rpc";
+import {
+  admission,
+  edgeBodyBytesMax,
+  edgeCallTimeoutMs,
+  endStreams,
+  errorMapping,
+  type FaultLog,
+  fieldValidation,
+  toApiError,
+  unaryDeadline,
+} from "@ridegrid/rpc";
 import { authentication } from "./authentication.ts";
 import { type CallMetrics, callMeasuring } from "./call-metrics.ts";
 import type { Identity } from "./identity.ts";
@@ -13,14 +23,16 @@ export type EdgeOptionsDeps = {
   readonly ids: IdSource;
   readonly metrics: CallMetrics;
   readonly onFault: FaultLog;
-  readonly shutdownSignal: AbortSignal;
+  /** Aborted when the gateway stops: streams end, calls in flight are answered, new ones are refused. */
+  readonly draining: AbortSignal;
 };
 
-export function edgeOptions({ identity, clock, ids, metrics, onFault, shutdownSignal }: EdgeOptionsDeps): ConnectRouterOptions {
+export function edgeOptions({ identity, clock, ids, metrics, onFault, draining }: EdgeOptionsDeps): ConnectRouterOptions {
   const authenticate = authentication(identity);
   return {
     async requestGate(context) {
       if (!context.requestHeader.has("traceparent")) context.requestHeader.set("traceparent", newTraceparent(ids));
+      if (draining.aborted) throw draining.reason;
       try {
         await authenticate(context);
       } catch (error) {
@@ -28,9 +40,16 @@ export function edgeOptions({ identity, clock, ids, metrics, onFault, shutdownSi
         throw toApiError(error, (cause) => onFault({ method: `${context.service.typeName}/${context.method.name}`, error: cause }));
       }
     },
-    interceptors: [callMeasuring(metrics), errorMapping(onFault), admission(), unaryDeadline(edgeCallTimeoutMs), tokenExpiry(clock), fieldValidation()],
+    interceptors: [
+      callMeasuring(metrics),
+      errorMapping(onFault),
+      admission(),
+      unaryDeadline(edgeCallTimeoutMs),
+      endStreams(draining),
+      tokenExpiry(clock),
+      fieldValidation(),
+    ],
     readMaxBytes: edgeBodyBytesMax,
-    shutdownSignal,
   };
 }
 

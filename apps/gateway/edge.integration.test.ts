@@ -10,7 +10,18 @@ import { Health } from "@ridegrid/contracts/gen/grpc/health/v1/health_pb";
 import { ServerReflection } from "@ridegrid/contracts/gen/grpc/reflection/v1/reflection_pb";
 import { GetRideRequestSchema, GetRideResponseSchema } from "@ridegrid/contracts/gen/rider/v1/rider_service_pb";
 import { errorMetadata, reasonOf } from "@ridegrid/rpc";
-import { connectTransport, coordinatorWith, grpcTransport, nyc, requestId, ride, rideId, startGateway, type TestGateway, withBearer } from "./gateway.fixture.ts";
+import {
+  connectTransport,
+  coordinatorWith,
+  grpcTransport,
+  nyc,
+  requestId,
+  ride,
+  rideId,
+  startGateway,
+  type TestGateway,
+  withBearer,
+} from "./gateway.fixture.ts";
 
 const getRideMethod = "rider.v1.RiderService/GetRide";
 const behind = { coordinator: coordinatorWith([ride()]), state: () => ({ getRideView: () => ({ ride: ride({ version: 2n }) }) }) };
@@ -43,7 +54,7 @@ describe("every protocol answers a read", () => {
     expect(posted.status).toBe(200);
     expect(await posted.json()).toMatchObject({ ride: { rideId, version: "2", status: "RIDE_STATUS_REQUESTED" } });
     const query = new URLSearchParams({ connect: "v1", encoding: "json", message: JSON.stringify({ rideId }) });
-    const got = await fetch(`${gateway.url}/ridegrid.${getRideMethod}?${query}`, withBearer(token));
+    const got = await fetch(`${gateway.url}/ridegrid.${getRideMethod}?${query.toString()}`, withBearer(token));
     expect(await got.json()).toMatchObject({ ride: { rideId } });
   });
 
@@ -55,7 +66,14 @@ describe("every protocol answers a read", () => {
     const call = (id: string) =>
       new Promise<bigint | undefined>((resolve, reject) => {
         const write = (): Buffer => Buffer.from(toBinary(GetRideRequestSchema, { $typeName: "ridegrid.rider.v1.GetRideRequest", rideId: id, minVersion: 0n }));
-        peer.makeUnaryRequest(`/ridegrid.${getRideMethod}`, write, (bytes: Buffer) => fromBinary(GetRideResponseSchema, bytes), {}, metadata, (error, answer) => (error === null ? resolve(answer?.ride?.version) : reject(error)));
+        peer.makeUnaryRequest(
+          `/ridegrid.${getRideMethod}`,
+          write,
+          (bytes: Buffer) => fromBinary(GetRideResponseSchema, bytes),
+          {},
+          metadata,
+          (error, answer) => (error === null ? resolve(answer?.ride?.version) : reject(error)),
+        );
       });
     expect(await call(rideId)).toBe(2n);
     const error: unknown = await call("x").catch((reason: unknown) => reason);
@@ -80,7 +98,7 @@ describe("tokens", () => {
     expect(await refused(gateway, getRideMethod, await other.token("rider", "r-1"))).toEqual({ status: 401, reason: "TOKEN_INVALID" });
     expect(await refused(gateway, getRideMethod, await gateway.token("rider", "r-1", -5))).toEqual({ status: 401, reason: "TOKEN_EXPIRED" });
     expect(await refused(gateway, getRideMethod, await gateway.token("rider", "r\0"))).toEqual({ status: 401, reason: "TOKEN_INVALID" });
-    const basic = await gateway.post(getRideMethod, { rideId }, undefined, { headers: { authorization: "Basic eDp5" } });
+    const basic = await gateway.post(getRideMethod, { rideId }, undefined, { authorization: "Basic eDp5" });
     expect(reasonIn(await basic.json())).toBe("TOKEN_INVALID");
   });
 
@@ -125,13 +143,43 @@ describe("bad input is answered with the path of its field", () => {
     "an array": { method: getRideMethod, role: "rider", body: [], field: "body" },
     "a number for a string": { method: getRideMethod, role: "rider", body: { rideId: 7 }, field: "ride_id" },
     "a wrong nested type": { method: "rider.v1.RiderService/QuoteFare", role: "rider", body: { pickup: { latitude: "north" } }, field: "pickup.latitude" },
-    "a wrong type in a list": { method: "driver.v1.DriverService/ReportPositions", role: "driver", body: { positions: [{ sequence: "1", observeTime: "2026-01-01T00:00:00Z" }, { sequence: "one" }] }, field: "positions[1].sequence" },
-    "a time that is none": { method: "driver.v1.DriverService/ReportPositions", role: "driver", body: { positions: [{ sequence: 1, observeTime: "now" }] }, field: "positions[0].observe_time" },
-    "an enum value that does not exist": { method: "rider.v1.RiderService/CancelRide", role: "rider", body: { requestId, rideId, reason: "CANCEL_REASON_RAIN" }, field: "reason" },
-    "an enum number that does not exist": { method: "rider.v1.RiderService/CancelRide", role: "rider", body: { requestId, rideId, reason: 99 }, field: "reason" },
-    "a rule of the schema": { method: "rider.v1.RiderService/QuoteFare", role: "rider", body: { pickup: { latitude: 91, longitude: 0 }, dropoff: nyc }, field: "pickup.latitude" },
+    "a wrong type in a list": {
+      method: "driver.v1.DriverService/ReportPositions",
+      role: "driver",
+      body: { positions: [{ sequence: "1", observeTime: "2026-01-01T00:00:00Z" }, { sequence: "one" }] },
+      field: "positions[1].sequence",
+    },
+    "a time that is none": {
+      method: "driver.v1.DriverService/ReportPositions",
+      role: "driver",
+      body: { positions: [{ sequence: 1, observeTime: "now" }] },
+      field: "positions[0].observe_time",
+    },
+    "an enum value that does not exist": {
+      method: "rider.v1.RiderService/CancelRide",
+      role: "rider",
+      body: { requestId, rideId, reason: "CANCEL_REASON_RAIN" },
+      field: "reason",
+    },
+    "an enum number that does not exist": {
+      method: "rider.v1.RiderService/CancelRide",
+      role: "rider",
+      body: { requestId, rideId, reason: 99 },
+      field: "reason",
+    },
+    "a rule of the schema": {
+      method: "rider.v1.RiderService/QuoteFare",
+      role: "rider",
+      body: { pickup: { latitude: 91, longitude: 0 }, dropoff: nyc },
+      field: "pickup.latitude",
+    },
     "a missing message": { method: "rider.v1.RiderService/QuoteFare", role: "rider", body: { pickup: nyc }, field: "dropoff" },
-    "a NUL": { method: "driver.v1.DriverService/GoOnline", role: "driver", body: { requestId, location: nyc, vehicle: { seats: 4, plate: "A\0B", model: "m" } }, field: "vehicle.plate" },
+    "a NUL": {
+      method: "driver.v1.DriverService/GoOnline",
+      role: "driver",
+      body: { requestId, location: nyc, vehicle: { seats: 4, plate: "A\0B", model: "m" } },
+      field: "vehicle.plate",
+    },
   };
   for (const [name, { method, role, body, field }] of Object.entries(malformed)) {
     test(name, async () => {
@@ -151,12 +199,21 @@ describe("bad input is answered with the path of its field", () => {
   test("bytes that are no protobuf, over Connect and over gRPC", async () => {
     await using gateway = await startGateway(behind);
     const token = await gateway.token("rider", "r-1");
-    const response = await gateway.post(getRideMethod, "\x0a\xff\xff", token, { headers: { "content-type": "application/proto" } });
+    const response = await gateway.post(getRideMethod, "\x0a\xff\xff", token, { "content-type": "application/proto" });
     expect(infoIn(await response.json())).toMatchObject({ reason: "FIELD_INVALID", metadata: { field: "body" } });
     const peer = new GrpcClient(gateway.gateway.grpcAddress, credentials.createInsecure());
     const metadata = new Metadata();
     metadata.set("authorization", `Bearer ${token}`);
-    const error: unknown = await new Promise((resolve) => peer.makeUnaryRequest(`/ridegrid.${getRideMethod}`, () => Buffer.from([0x0a, 0xff, 0xff]), (bytes: Buffer) => bytes, {}, metadata, resolve));
+    const error: unknown = await new Promise((resolve) =>
+      peer.makeUnaryRequest(
+        `/ridegrid.${getRideMethod}`,
+        () => Buffer.from([0x0a, 0xff, 0xff]),
+        (bytes: Buffer) => bytes,
+        {},
+        metadata,
+        resolve,
+      ),
+    );
     expect(error).toMatchObject({ code: 3 });
     peer.close();
   });
@@ -182,21 +239,25 @@ describe("bad input is answered with the path of its field", () => {
     expect([unknown.status, reasonIn(await unknown.json())]).toEqual([404, "UNIMPLEMENTED"]);
     const got = await fetch(`${gateway.url}/ridegrid.rider.v1.RiderService/RequestRide`, withBearer(token));
     expect([got.status, reasonIn(await got.json())]).toEqual([405, "UNIMPLEMENTED"]);
-    const text = await gateway.post(getRideMethod, "{}", token, { headers: { "content-type": "text/plain" } });
+    const text = await gateway.post(getRideMethod, "{}", token, { "content-type": "text/plain" });
     expect([text.status, reasonIn(await text.json())]).toEqual([415, "FIELD_INVALID"]);
-    const timeout = await gateway.post(getRideMethod, { rideId }, token, { headers: { "connect-timeout-ms": "soon" } });
+    const timeout = await gateway.post(getRideMethod, { rideId }, token, { "connect-timeout-ms": "soon" });
     expect([timeout.status, reasonIn(await timeout.json())]).toEqual([400, "FIELD_INVALID"]);
   });
 });
 
 test("a browser may call from anywhere and sees the protocols' headers", async () => {
   await using gateway = await startGateway(behind);
-  const headers = { origin: "https://rider.example", "access-control-request-method": "POST", "access-control-request-headers": "authorization,connect-protocol-version,content-type,x-grpc-web" };
+  const headers = {
+    origin: "https://rider.example",
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization,connect-protocol-version,content-type,x-grpc-web",
+  };
   const preflight = await fetch(`${gateway.url}/ridegrid.${getRideMethod}`, { method: "OPTIONS", headers });
   expect(preflight.status).toBe(204);
   const allowed = preflight.headers.get("access-control-allow-headers")?.toLowerCase() ?? "";
   for (const header of headers["access-control-request-headers"].split(",")) expect(allowed).toContain(header);
-  const refused = await gateway.post(getRideMethod, {}, undefined, { headers: { origin: headers.origin } });
+  const refused = await gateway.post(getRideMethod, {}, undefined, { origin: headers.origin });
   expect(refused.status).toBe(401);
   expect(refused.headers.get("access-control-allow-origin")).toBe("*");
   expect(refused.headers.get("access-control-expose-headers")?.toLowerCase()).toContain("grpc-status");
@@ -222,27 +283,45 @@ test("a deadline of the client is kept while a service hangs", async () => {
   const client = createClient(DriverService, grpcTransport(gateway));
   const error = await failure(client.getDriver({}, { ...withBearer(await gateway.token("driver", "d-1")), timeoutMs: 100 }));
   expect(error.code).toBe(Code.DeadlineExceeded);
-  const response = await gateway.post("driver.v1.DriverService/GetDriver", {}, await gateway.token("driver", "d-1"), { headers: { "connect-timeout-ms": "100" } });
+  const response = await gateway.post("driver.v1.DriverService/GetDriver", {}, await gateway.token("driver", "d-1"), { "connect-timeout-ms": "100" });
   expect([response.status, reasonIn(await response.json())]).toEqual([504, "DEADLINE_EXCEEDED"]);
 });
 
 test("/livez, /readyz and /metrics say how the gateway is", async () => {
   await using gateway = await startGateway(behind);
   expect((await fetch(`${gateway.url}/livez`)).status).toBe(200);
-  const ready = await until(() => fetch(`${gateway.url}/readyz`), (response) => response.status === 200);
-  expect(await ready.json()).toMatchObject({ ready: true, parts: [{ name: "listening", ready: true }, { name: "coordinator", ready: true }] });
+  const ready = await until(
+    () => fetch(`${gateway.url}/readyz`),
+    (response) => response.status === 200,
+  );
+  expect(await ready.json()).toMatchObject({
+    ready: true,
+    parts: [
+      { name: "listening", ready: true },
+      { name: "coordinator", ready: true },
+    ],
+  });
   await gateway.post(getRideMethod, { rideId }, await gateway.token("rider", "r-1"));
   expect(await (await fetch(`${gateway.url}/metrics`)).text()).toContain("rpc_server_call_duration");
   await using lost = await startGateway({ coordinator: { now: () => Promise.reject(new Error("away")) } });
   const unready = await fetch(`${lost.url}/readyz`);
   expect(unready.status).toBe(503);
-  expect(await unready.json()).toMatchObject({ ready: false, parts: [{ name: "listening", ready: true, detail: "" }, { name: "coordinator", ready: false }] });
+  expect(await unready.json()).toMatchObject({
+    ready: false,
+    parts: [
+      { name: "listening", ready: true, detail: "" },
+      { name: "coordinator", ready: false },
+    ],
+  });
 });
 
 test("gRPC health and reflection answer without a token on the native port", async () => {
   await using gateway = await startGateway(behind);
   const health = createClient(Health, grpcTransport(gateway));
-  await until(() => health.check({ service: "ridegrid.rider.v1.RiderService" }), ({ status }) => status === 1);
+  await until(
+    () => health.check({ service: "ridegrid.rider.v1.RiderService" }),
+    ({ status }) => status === 1,
+  );
   expect((await failure(health.check({ service: "no.such.Service" }))).code).toBe(Code.NotFound);
   const reflection = createClient(ServerReflection, grpcTransport(gateway));
   async function* questions() {
@@ -252,9 +331,38 @@ test("gRPC health and reflection answer without a token on the native port", asy
     yield { messageRequest: { case: "fileByFilename", value: "no.proto" } } as const;
   }
   const answers = await Array.fromAsync(reflection.serverReflectionInfo(questions()));
-  expect(answers.map(({ messageResponse }) => messageResponse.case)).toEqual(["listServicesResponse", "fileDescriptorResponse", "fileDescriptorResponse", "errorResponse"]);
+  expect(answers.map(({ messageResponse }) => messageResponse.case)).toEqual([
+    "listServicesResponse",
+    "fileDescriptorResponse",
+    "fileDescriptorResponse",
+    "errorResponse",
+  ]);
   const listed = answers[0]?.messageResponse;
   expect(listed?.case === "listServicesResponse" ? listed.value.service.map(({ name }) => name) : []).toContain("ridegrid.driver.v1.DriverService");
+});
+
+test("stop() lets a call in flight end with its answer, on both ports", async () => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  let calls = 0;
+  const gateway = await startGateway({
+    coordinator: {
+      ...behind.coordinator,
+      async getDriver({ driverId }) {
+        if (++calls === 2) asked.resolve();
+        await answer.promise;
+        return { driver: { driverId } };
+      },
+    },
+  });
+  const bearer = withBearer(await gateway.token("driver", "d-1"));
+  const calling = [connectTransport(gateway), grpcTransport(gateway)].map((transport) => createClient(DriverService, transport).getDriver({}, bearer));
+  await asked.promise;
+  const stopped = gateway[Symbol.asyncDispose]();
+  answer.resolve();
+  expect((await Promise.all(calling)).map(({ driver }) => driver?.driverId)).toEqual(["d-1", "d-1"]);
+  await stopped;
+  await expect(fetch(`${gateway.url}/livez`)).rejects.toThrow();
 });
 
 test("start() fails when a port is taken, and keeps none", async () => {
@@ -283,7 +391,12 @@ async function until<T>(ask: () => Promise<T>, holds: (answer: T) => boolean): P
   throw new Error("Waited in vain");
 }
 
-type ErrorJson = { readonly details?: readonly { readonly type: string; readonly debug?: { readonly reason?: string; readonly domain?: string; readonly metadata?: Record<string, string> } }[] };
+type ErrorJson = {
+  readonly details?: readonly {
+    readonly type: string;
+    readonly debug?: { readonly reason?: string; readonly domain?: string; readonly metadata?: Record<string, string> };
+  }[];
+};
 
 function infoIn(error: unknown): unknown {
   const { details = [] } = error as ErrorJson;

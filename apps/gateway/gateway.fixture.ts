@@ -33,32 +33,42 @@ export type TestGateway = AsyncDisposable & {
   readonly url: string;
   token(role: PublicRole, subject: string, ttlSeconds?: number): Promise<string>;
   /** POSTs JSON to a method such as "rider.v1.RiderService/GetRide". */
-  post(method: string, body: unknown, token?: string, init?: RequestInit): Promise<Response>;
+  post(method: string, body: unknown, token?: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
 };
 
 export async function startGateway(behind: Behind = {}, overrides: Partial<GatewayDeps> = {}): Promise<TestGateway> {
   const context = createTestContext();
   const issuer = await createDevelopmentIssuer({ clock: context.clock });
   const listen = { host: "127.0.0.1", port: 0, grpcPort: 0 };
-  const gateway = createGateway({ context, region: "ewr", regions: regions(), directory: directoryTo(behind), identity: issuer, pinSecret, listen, production: false, metricsText: context.metricsText, ...overrides });
+  const gateway = createGateway({
+    context,
+    region: "ewr",
+    regions: regions(),
+    directory: directoryTo(behind),
+    identity: issuer,
+    pinSecret,
+    listen,
+    production: false,
+    metricsText: context.metricsText,
+    ...overrides,
+  });
   await gateway.start();
   return {
     gateway,
     issuer,
     url: gateway.url,
     token: (role, subject, ttlSeconds) => issuer.issue({ role, subject, ...(ttlSeconds === undefined ? {} : { ttlSeconds }) }),
-    post: (method, body, token, init = {}) =>
+    post: (method, body, token, headers = {}) =>
       fetch(`${gateway.url}/ridegrid.${method}`, {
         method: "POST",
         body: typeof body === "string" ? body : JSON.stringify(body),
-        ...init,
-        headers: { "content-type": "application/json", ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...init.headers },
+        headers: { "content-type": "application/json", ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
       }),
     [Symbol.asyncDispose]: () => gateway.stop(),
   };
 }
 
-export function regions(): Regions {
+function regions(): Regions {
   return loadRegions(regionsFile);
 }
 
@@ -82,6 +92,11 @@ export function coordinatorWith(rides: readonly ReturnType<typeof ride>[]): Part
     quoteFare: ({ command }, context) => ({ quote: { quoteId: rideId, marketId: callerOf(context).principal, tripMeters: command?.seats ?? 0 } }),
     listRides: () => ({ page: { rides: [...rides] } }),
   };
+}
+
+/** A stream read message by message. */
+export function iterate<T>(stream: AsyncIterable<T>): AsyncIterator<T> {
+  return stream[Symbol.asyncIterator]();
 }
 
 export function withBearer(token: string): { readonly headers: { readonly authorization: string } } {

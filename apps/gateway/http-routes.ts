@@ -44,7 +44,8 @@ async function developmentToken(issuer: DevelopmentIssuer, body: unknown): Promi
   if (!isPublicRole(role)) return badRequest('"role" must be one of rider, driver, operator, viewer');
   if (!isPrincipal(subject)) return badRequest('"subject" must be a string of 1 to 128 characters');
   if (ttlSeconds === undefined) return Response.json({ token: await issuer.issue({ role, subject }) });
-  if (typeof ttlSeconds !== "number" || !Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > developmentTokenTtlMaxSeconds) return badRequest(`"ttlSeconds" must be a whole number from 1 to ${developmentTokenTtlMaxSeconds}`);
+  if (typeof ttlSeconds !== "number" || !Number.isInteger(ttlSeconds) || ttlSeconds < 1 || ttlSeconds > developmentTokenTtlMaxSeconds)
+    return badRequest(`"ttlSeconds" must be a whole number from 1 to ${developmentTokenTtlMaxSeconds}`);
   return Response.json({ token: await issuer.issue({ role, subject, ttlSeconds }) });
 }
 

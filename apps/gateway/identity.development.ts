@@ -34,7 +34,14 @@ export async function createDevelopmentIssuer({ clock, privateJwk }: { readonly 
     privateJwk: jwk,
     issue({ role, subject, ttlSeconds = developmentTokenTtlSeconds }) {
       const nowSeconds = Math.floor(clock.nowMs() / 1_000);
-      return new SignJWT({ role }).setProtectedHeader({ alg: algorithm }).setSubject(subject).setIssuer(issuer).setAudience(audience).setIssuedAt(nowSeconds).setExpirationTime(nowSeconds + ttlSeconds).sign(privateKey);
+      return new SignJWT({ role })
+        .setProtectedHeader({ alg: algorithm })
+        .setSubject(subject)
+        .setIssuer(issuer)
+        .setAudience(audience)
+        .setIssuedAt(nowSeconds)
+        .setExpirationTime(nowSeconds + ttlSeconds)
+        .sign(privateKey);
     },
     async verify(token) {
       try {

@@ -23,7 +23,9 @@ export function createJwksIdentity({ url, issuer, audience, clock }: JwksIdentit
         });
         return verifiedToken(payload);
       } catch (error) {
-        throw isFetchFault(error) ? apiError("DEPENDENCY_AWAY", "Cannot check the token: its issuer cannot be reached", {}, undefined, error) : tokenError(error);
+        throw isFetchFault(error)
+          ? apiError("DEPENDENCY_AWAY", "Cannot check the token: its issuer cannot be reached", {}, undefined, error)
+          : tokenError(error);
       }
     },
   };

@@ -38,7 +38,8 @@ export function verifiedToken(claims: JWTPayload): VerifiedToken {
 /** What jose says about a token, in the API's words. */
 export function tokenError(error: unknown): unknown {
   if (error instanceof errors.JWTExpired) return apiError("TOKEN_EXPIRED", "The token has expired", {}, undefined, error);
-  if (error instanceof errors.JWKSTimeout) return apiError("DEPENDENCY_AWAY", "Cannot check the token: its issuer's keys did not come in time", {}, undefined, error);
+  if (error instanceof errors.JWKSTimeout)
+    return apiError("DEPENDENCY_AWAY", "Cannot check the token: its issuer's keys did not come in time", {}, undefined, error);
   if (error instanceof errors.JOSEError) {
     // What jose throws when the key set itself answered an error.
     if (error.code === "ERR_JOSE_GENERIC") return apiError("DEPENDENCY_AWAY", "Cannot check the token: its issuer's keys cannot be read", {}, undefined, error);

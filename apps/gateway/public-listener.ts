@@ -9,7 +9,12 @@ export interface PublicListener {
   close(): Promise<void>;
 }
 
-export type PublicListenerOptions = { readonly host: string; readonly port: number; readonly fetch: (request: Request) => Response | Promise<Response>; readonly onFault: FaultLog };
+export type PublicListenerOptions = {
+  readonly host: string;
+  readonly port: number;
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly onFault: FaultLog;
+};
 
 /** Bodies are bounded, and read off, by the handlers: Bun's own limit would cut the connection instead. */
 const bodyBytesMax = 512 * 1_048_576;

@@ -40,7 +40,14 @@ export function publicServices(deps: PublicServicesDeps): (router: ConnectRouter
   const { random } = context;
   const moves = createShiftMoves();
   const locator = createRideLocator(directory, context.clock);
-  const shared = { ...deps, random, moves, locator, reader: createRideReader({ directory, regions, locator, clock: context.clock }), streams: createPositionStreams() };
+  const shared = {
+    ...deps,
+    random,
+    moves,
+    locator,
+    reader: createRideReader({ directory, regions, locator, clock: context.clock }),
+    streams: createPositionStreams(),
+  };
   return (router) => {
     router.service(RiderService, {
       ...riderCommands(shared),

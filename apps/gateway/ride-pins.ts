@@ -11,4 +11,10 @@ export function withPin<R extends Ride | undefined>(ride: R, secret: string): R 
   return ride !== undefined && openStatuses.has(ride.status) ? { ...ride, pin: ridePin(secret, ride.rideId) } : withoutPin(ride);
 }
 
-const openStatuses: ReadonlySet<RideStatus> = new Set([RideStatus.REQUESTED, RideStatus.OFFERED, RideStatus.ASSIGNED, RideStatus.ARRIVED, RideStatus.IN_PROGRESS]);
+const openStatuses: ReadonlySet<RideStatus> = new Set([
+  RideStatus.REQUESTED,
+  RideStatus.OFFERED,
+  RideStatus.ASSIGNED,
+  RideStatus.ARRIVED,
+  RideStatus.IN_PROGRESS,
+]);

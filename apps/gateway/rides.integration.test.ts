@@ -5,7 +5,20 @@ import { createConnectTransport as createWebTransport } from "@connectrpc/connec
 import { OpsService, RiderService, ridePin } from "@ridegrid/contracts";
 import { RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { apiError, callerOf, reasonOf } from "@ridegrid/rpc";
-import { type Behind, connectTransport, coordinatorWith, grpcTransport, otherRideId, pinSecret, requestId, ride, rideId, startGateway, withBearer } from "./gateway.fixture.ts";
+import {
+  type Behind,
+  connectTransport,
+  coordinatorWith,
+  grpcTransport,
+  iterate,
+  otherRideId,
+  pinSecret,
+  requestId,
+  ride,
+  rideId,
+  startGateway,
+  withBearer,
+} from "./gateway.fixture.ts";
 
 const newest = ride({ version: 3n, status: RideStatus.ASSIGNED });
 
@@ -46,7 +59,10 @@ describe("GetRide", () => {
   for (const [name, state] of Object.entries(elsewhere)) {
     test(`asks the coordinator when the read model ${name}`, async () => {
       await using gateway = await startGateway({ coordinator: coordinatorWith([newest]), state });
-      const answer = await createClient(RiderService, connectTransport(gateway)).getRide({ rideId, minVersion: 3n }, withBearer(await gateway.token("rider", "r-1")));
+      const answer = await createClient(RiderService, connectTransport(gateway)).getRide(
+        { rideId, minVersion: 3n },
+        withBearer(await gateway.token("rider", "r-1")),
+      );
       expect(answer.ride?.version).toBe(3n);
       expect(answer.asOf).toBeDefined();
     });
@@ -54,7 +70,10 @@ describe("GetRide", () => {
 
   test("goes on from the read models while the coordinator is away", async () => {
     const away = () => Promise.reject(apiError("DEPENDENCY_AWAY", "away"));
-    await using gateway = await startGateway({ coordinator: { locateRide: away, getRide: away }, state: (region) => ({ getRideView: () => (region === "lhr" ? { ride: newest } : {}) }) });
+    await using gateway = await startGateway({
+      coordinator: { locateRide: away, getRide: away },
+      state: (region) => ({ getRideView: () => (region === "lhr" ? { ride: newest } : {}) }),
+    });
     const answer = await createClient(RiderService, connectTransport(gateway)).getRide({ rideId }, withBearer(await gateway.token("rider", "r-1")));
     expect(answer.ride?.version).toBe(3n);
   });
@@ -89,7 +108,10 @@ test("commands reach the coordinator as their caller sent them, and their refusa
   expect(requested.ride).toMatchObject({ riderId: "r ü/1", rideId: otherRideId, pin: ridePin(pinSecret, otherRideId) });
   const response = await gateway.post("rider.v1.RiderService/CancelRide", { requestId, rideId }, await gateway.token("rider", "r-1"));
   expect(response.status).toBe(400);
-  expect(await response.json()).toMatchObject({ code: "failed_precondition", details: [{ type: "google.rpc.ErrorInfo", debug: { reason: "RIDE_STATE", domain: "ridegrid.dev", metadata: { status: "RIDE_STATUS_IN_PROGRESS" } } }] });
+  expect(await response.json()).toMatchObject({
+    code: "failed_precondition",
+    details: [{ type: "google.rpc.ErrorInfo", debug: { reason: "RIDE_STATE", domain: "ridegrid.dev", metadata: { status: "RIDE_STATUS_IN_PROGRESS" } } }],
+  });
 });
 
 test("a coordinator that hangs is DEPENDENCY_AWAY within a few seconds, with a delay to try again", async () => {
@@ -102,7 +124,8 @@ test("a coordinator that hangs is DEPENDENCY_AWAY within a few seconds, with a d
 }, 10_000);
 
 describe("WatchRide", () => {
-  const update = (version: bigint, status = RideStatus.REQUESTED) => ({ message: { cursor: `r.${version}`, update: { case: "ride", value: ride({ version, status }) } } }) as const;
+  const update = (version: bigint, status = RideStatus.REQUESTED) =>
+    ({ message: { cursor: `r.${version}`, update: { case: "ride", value: ride({ version, status }) } } }) as const;
   const found = { coordinator: coordinatorWith([ride()]) };
   const view = { getRideView: () => ({ ride: ride() }) };
 
@@ -122,7 +145,9 @@ describe("WatchRide", () => {
         },
       }),
     });
-    const messages = await Array.fromAsync(createClient(RiderService, connectTransport(gateway)).watchRide({ rideId }, withBearer(await gateway.token("rider", "r-1"))));
+    const messages = await Array.fromAsync(
+      createClient(RiderService, connectTransport(gateway)).watchRide({ rideId }, withBearer(await gateway.token("rider", "r-1"))),
+    );
     expect(messages.map(({ update: { value } }) => (value?.$typeName === "ridegrid.type.v1.Ride" ? [value.version, value.pin] : value))).toEqual([
       [1n, ridePin(pinSecret, rideId)],
       [2n, ridePin(pinSecret, rideId)],
@@ -142,7 +167,11 @@ describe("WatchRide", () => {
         if (seen.length === 3) break;
       }
       left.abort();
-      expect(seen).toEqual([["ride", "r.4"], ["heartbeat", "r.4"], ["heartbeat", "r.4"]]);
+      expect(seen).toEqual([
+        ["ride", "r.4"],
+        ["heartbeat", "r.4"],
+        ["heartbeat", "r.4"],
+      ]);
     }
   });
 
@@ -151,7 +180,9 @@ describe("WatchRide", () => {
     await using gateway = await startGateway({ ...found, state: () => ({ ...view, watchRide: quietAfter(update(1n), gone.resolve) }) });
     for (const transport of [createWebTransport({ baseUrl: gateway.url }), grpcTransport(gateway)]) {
       const left = new AbortController();
-      const messages = createClient(RiderService, transport).watchRide({ rideId }, { ...withBearer(await gateway.token("rider", "r-1")), signal: left.signal })[Symbol.asyncIterator]();
+      const messages = iterate(
+        createClient(RiderService, transport).watchRide({ rideId }, { ...withBearer(await gateway.token("rider", "r-1")), signal: left.signal }),
+      );
       await messages.next();
       left.abort();
       await messages.next().catch(() => {});
@@ -165,13 +196,19 @@ describe("WatchRide", () => {
     const native = createClient(RiderService, grpcTransport(gateway));
     const brief = withBearer(await gateway.token("rider", "r-1", 1));
     const expired = await Promise.all([client, native].map((each) => failure(Array.fromAsync(each.watchRide({ rideId }, brief)))));
-    expect(expired.map((error) => [error.code, reasonOf(error)])).toEqual([[Code.Unauthenticated, "TOKEN_EXPIRED"], [Code.Unauthenticated, "TOKEN_EXPIRED"]]);
+    expect(expired.map((error) => [error.code, reasonOf(error)])).toEqual([
+      [Code.Unauthenticated, "TOKEN_EXPIRED"],
+      [Code.Unauthenticated, "TOKEN_EXPIRED"],
+    ]);
     const long = withBearer(await gateway.token("rider", "r-1"));
     const opened = [client, native].map((each) => each.watchRide({ rideId }, long)[Symbol.asyncIterator]());
     await Promise.all(opened.map((messages) => messages.next()));
     const ends = opened.map((messages) => failure(messages.next()));
     await gateway[Symbol.asyncDispose]();
-    expect((await Promise.all(ends)).map((error) => [error.code, reasonOf(error)])).toEqual([[Code.Unavailable, "DRAINING"], [Code.Unavailable, "DRAINING"]]);
+    expect((await Promise.all(ends)).map((error) => [error.code, reasonOf(error)])).toEqual([
+      [Code.Unavailable, "DRAINING"],
+      [Code.Unavailable, "DRAINING"],
+    ]);
   });
 
   function quietAfter<T>(first: T, onAbort: () => void = () => {}) {
@@ -220,8 +257,15 @@ describe("operators", () => {
   test("a region that is away is missing, not an error", async () => {
     const away = () => Promise.reject(apiError("DEPENDENCY_AWAY", "away"));
     await using gateway = await startGateway({
-      coordinator: { getPipelineHealth: () => ({ health: { processes: [{ name: "assignment-coordinator", ready: true }] } }), listInvariantViolations: () => ({}), listRegionStates: () => ({ regions: [{ region: "lhr", draining: true }] }) },
-      state: (region) => (region === "lhr" ? { searchRides: away, getRegionHealth: away, listReadModelViolations: away } : { searchRides: () => ({ page: { rides: [ride()] } }), getRegionHealth: () => ({}), listReadModelViolations: () => ({}) }),
+      coordinator: {
+        getPipelineHealth: () => ({ health: { processes: [{ name: "assignment-coordinator", ready: true }] } }),
+        listInvariantViolations: () => ({}),
+        listRegionStates: () => ({ regions: [{ region: "lhr", draining: true }] }),
+      },
+      state: (region) =>
+        region === "lhr"
+          ? { searchRides: away, getRegionHealth: away, listReadModelViolations: away }
+          : { searchRides: () => ({ page: { rides: [ride()] } }), getRegionHealth: () => ({}), listReadModelViolations: () => ({}) },
     });
     const client = createClient(OpsService, createWebTransport({ baseUrl: gateway.url }));
     const bearer = withBearer(await gateway.token("operator", "o-1"));
@@ -232,7 +276,12 @@ describe("operators", () => {
     expect(ready).toMatchObject({ "assignment-coordinator": true, "state-query.lhr": false, "gateway.ewr": false });
     // An empty list would say that all was looked at.
     expect(await reason(client.listInvariantViolations({}, bearer))).toBe("DEPENDENCY_AWAY");
-    expect((await client.listRegions({}, bearer)).regions.map(({ region, draining, markets }) => [region, draining, markets.map(({ marketId }) => marketId)])).toEqual([["ewr", false, ["nyc"]], ["lhr", true, ["lon"]]]);
+    expect(
+      (await client.listRegions({}, bearer)).regions.map(({ region, draining, markets }) => [region, draining, markets.map(({ marketId }) => marketId)]),
+    ).toEqual([
+      ["ewr", false, ["nyc"]],
+      ["lhr", true, ["lon"]],
+    ]);
   });
 
   test("a command that is not live yet is unimplemented, with its reason", async () => {

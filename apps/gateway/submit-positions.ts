@@ -11,10 +11,18 @@ export type SubmitPositions = (driverId: string, positions: readonly Position[])
 /** `ackedSequence` is 0n while nothing of the driver is durable. */
 export type PositionsFate = { readonly ackedSequence: bigint; readonly rejected: RejectedPosition[] };
 
-export function createSubmitPositions({ regions, forwarder }: { readonly regions: Regions; readonly forwarder: (region: string) => PositionsForwarder }): SubmitPositions {
+export function createSubmitPositions({
+  regions,
+  forwarder,
+}: {
+  readonly regions: Regions;
+  readonly forwarder: (region: string) => PositionsForwarder;
+}): SubmitPositions {
   return async (driverId, positions) => {
     const { runs, rejected } = byMarket(regions, positions);
-    const results = await Promise.all(runs.map(({ market, positions: run }) => forwarder(market.homeRegion).forward({ driverId, marketId: market.marketId, positions: run })));
+    const results = await Promise.all(
+      runs.map(({ market, positions: run }) => forwarder(market.homeRegion).forward({ driverId, marketId: market.marketId, positions: run })),
+    );
     const all = [...rejected, ...results.flatMap((result) => result.rejected)].sort((a, b) => Number(a.sequence - b.sequence));
     return { ackedSequence: results.reduce((highest, { ackedSequence }) => (ackedSequence > highest ? ackedSequence : highest), 0n), rejected: all };
   };

@@ -1,9 +1,8 @@
 /** Ends a stream with TOKEN_EXPIRED when its token expires. A unary call ends with its deadline, long before. */
 import type { Interceptor } from "@connectrpc/connect";
 import type { Clock } from "@ridegrid/domain";
-import { apiError } from "@ridegrid/rpc";
+import { apiError, untilAborted } from "@ridegrid/rpc";
 import { tokenExpiryKey } from "./authentication.ts";
-import { untilAborted } from "./until-aborted.ts";
 
 export function tokenExpiry(clock: Clock): Interceptor {
   return (next) => async (request) => {

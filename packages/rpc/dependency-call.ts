@@ -16,7 +16,9 @@ export function dependencyCall(): Interceptor {
         const response = await next(request);
         return response.stream ? { ...response, message: mapped(response.message, away) } : response;
       }
-      return request.header.has("connect-timeout-ms") ? await next(request) : await withinLimit(request.service.typeName, request.signal, (signal) => next({ ...request, signal }));
+      return request.header.has("connect-timeout-ms")
+        ? await next(request)
+        : await withinLimit(request.service.typeName, request.signal, (signal) => next({ ...request, signal }));
     } catch (error) {
       throw away(error);
     }

@@ -66,10 +66,16 @@ function withBody(request: UniversalServerRequest, body: Uint8Array, state: Admi
 }
 
 /** `fallback` is the library's own answer, kept when authentication or something else before the body ended the call too. */
-async function refuse(handler: UniversalHandler, request: UniversalServerRequest, refusal: ConnectError, fallback?: UniversalServerResponse): Promise<UniversalServerResponse> {
+async function refuse(
+  handler: UniversalHandler,
+  request: UniversalServerRequest,
+  refusal: ConnectError,
+  fallback?: UniversalServerResponse,
+): Promise<UniversalServerResponse> {
   const state: Admission = { reached: false, refusal };
   const header = new Headers(request.header);
-  for (const name of ["content-length", "content-encoding", "connect-content-encoding", "grpc-encoding", "connect-timeout-ms", "grpc-timeout"]) header.delete(name);
+  for (const name of ["content-length", "content-encoding", "connect-content-encoding", "grpc-encoding", "connect-timeout-ms", "grpc-timeout"])
+    header.delete(name);
   const response = await handler(withBody({ ...request, header, url: emptyGet(request) }, emptyBody(header.get("content-type") ?? ""), state));
   return state.reached || fallback === undefined ? response : fallback;
 }

@@ -52,7 +52,8 @@ function fromConnect(error: ConnectError, onUnforeseen: (error: unknown) => void
       break;
   }
   // The library calls a body that does not decode `internal`, as if the fault were ours.
-  if (error.rawMessage.startsWith("parse binary:")) return apiError("FIELD_INVALID", `Cannot decode the message: ${error.rawMessage}`, { field: "body" }, undefined, error);
+  if (error.rawMessage.startsWith("parse binary:"))
+    return apiError("FIELD_INVALID", `Cannot decode the message: ${error.rawMessage}`, { field: "body" }, undefined, error);
   onUnforeseen(error);
   return apiError("INTERNAL", "The call failed inside the platform", {}, undefined, error);
 }

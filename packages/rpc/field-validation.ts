@@ -56,7 +56,10 @@ function valuesOf(message: ReflectMessage, field: Field): readonly Place[] {
     case "list":
       return [...message.get(field)].map((value, index) => ({ suffix: `[${index}]`, value }));
     case "map":
-      return [...message.get(field)].flatMap(([key, value]) => [{ suffix: `[${JSON.stringify(key)}]`, value: key }, { suffix: `[${JSON.stringify(key)}]`, value }]);
+      return [...message.get(field)].flatMap(([key, value]) => [
+        { suffix: `[${JSON.stringify(key)}]`, value: key },
+        { suffix: `[${JSON.stringify(key)}]`, value },
+      ]);
     default:
       return [{ suffix: "", value: message.get(field) }];
   }

@@ -25,7 +25,11 @@ export type ListenInternalOptions = {
 /** Serves internal services; on `close`, streams end with DRAINING and their callers go elsewhere or wait. */
 export async function listenInternal({ host, port, routes, token, onFault }: ListenInternalOptions): Promise<Http2Listener> {
   const draining = new AbortController();
-  const options = internalServerOptions({ peers: { kind: "mesh-token", token }, shutdownSignal: draining.signal, ...(onFault === undefined ? {} : { onFault }) });
+  const options = internalServerOptions({
+    peers: { kind: "mesh-token", token },
+    draining: draining.signal,
+    ...(onFault === undefined ? {} : { onFault }),
+  });
   const handler = connectNodeAdapter({ ...options, routes: (router) => routes(router), grpc: false, grpcWeb: false });
   const listener = await listenHttp2({ port, handler, ...(host === undefined ? {} : { host }) });
   return {

@@ -8,6 +8,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
 import { type Caller, callerHeaders, callerKey, type Role } from "./caller.ts";
 import { unaryDeadline } from "./deadline.ts";
+import { endStreams } from "./drain.ts";
 import { errorMapping, type FaultLog } from "./error-mapping.ts";
 import { fieldValidation } from "./field-validation.ts";
 import { edgeCallTimeoutMs, internalMessageBytesMax } from "./limits.ts";
@@ -18,19 +19,18 @@ export type InternalPeers = { readonly kind: "same-process" } | { readonly kind:
 export type InternalServerOptions = {
   readonly peers: InternalPeers;
   readonly onFault?: FaultLog;
-  /** Aborted when the server drains: streams end with its reason. */
-  readonly shutdownSignal?: AbortSignal;
+  /** Aborted when the server drains: streams end with its reason, calls in flight are answered. */
+  readonly draining?: AbortSignal;
 };
 
-export function internalServerOptions({ peers, onFault = () => {}, shutdownSignal }: InternalServerOptions): ConnectRouterOptions {
+export function internalServerOptions({ peers, onFault = () => {}, draining }: InternalServerOptions): ConnectRouterOptions {
   return {
     requestGate: (context) => {
       if (peers.kind === "mesh-token") requireMeshToken(context, peers.token);
       context.values.set(callerKey, callerFromHeaders(context.requestHeader));
     },
-    interceptors: [errorMapping(onFault), unaryDeadline(edgeCallTimeoutMs), fieldValidation()],
+    interceptors: [errorMapping(onFault), unaryDeadline(edgeCallTimeoutMs), ...(draining === undefined ? [] : [endStreams(draining)]), fieldValidation()],
     readMaxBytes: internalMessageBytesMax,
-    ...(shutdownSignal === undefined ? {} : { shutdownSignal }),
   };
 }
 
@@ -38,7 +38,8 @@ function requireMeshToken(context: HandlerContext, token: string): void {
   const given = Buffer.from(context.requestHeader.get("authorization") ?? "");
   const expected = Buffer.from(`Bearer ${token}`);
   if (given.length === 0) throw apiError("TOKEN_MISSING", "Cannot call an internal service without the mesh token");
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw apiError("TOKEN_INVALID", "Cannot call an internal service: the mesh token is another one");
+  if (given.length !== expected.length || !timingSafeEqual(given, expected))
+    throw apiError("TOKEN_INVALID", "Cannot call an internal service: the mesh token is another one");
 }
 
 const roles: ReadonlySet<string> = new Set<Role>(["rider", "driver", "operator", "viewer", "service"]);

@@ -6,7 +6,11 @@ import { edgeHandler } from "./edge-handler.ts";
 import type { FaultLog } from "./error-mapping.ts";
 import type { Routes } from "./in-memory.ts";
 
-export function nativeGrpcHandler(routes: Routes, options: ConnectRouterOptions, onFault: FaultLog): (request: Http2ServerRequest, response: Http2ServerResponse) => void {
+export function nativeGrpcHandler(
+  routes: Routes,
+  options: ConnectRouterOptions,
+  onFault: FaultLog,
+): (request: Http2ServerRequest, response: Http2ServerResponse) => void {
   const router = createConnectRouter({ ...options, connect: false, grpcWeb: false, acceptCompression: [compressionGzip] });
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, edgeHandler(handler)]));
@@ -26,6 +30,10 @@ export function nativeGrpcHandler(routes: Routes, options: ConnectRouterOptions,
 
 /** A trailers-only answer, as the protocol asks for. */
 function unknownMethod(path: string, response: Http2ServerResponse): void {
-  response.writeHead(200, { "content-type": "application/grpc", "grpc-status": String(Code.Unimplemented), "grpc-message": encodeURIComponent(`There is no method "${path}"`) });
+  response.writeHead(200, {
+    "content-type": "application/grpc",
+    "grpc-status": String(Code.Unimplemented),
+    "grpc-message": encodeURIComponent(`There is no method "${path}"`),
+  });
   response.end();
 }

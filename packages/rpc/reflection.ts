@@ -11,12 +11,14 @@ export function registerReflection(router: ConnectRouter, files: readonly DescFi
   const answer = (request: Question) => answerOf(index, request);
   router.service(ServerReflection, {
     async *serverReflectionInfo(requests) {
-      for await (const originalRequest of requests) yield { validHost: originalRequest.host, originalRequest, messageResponse: answer(originalRequest.messageRequest) };
+      for await (const originalRequest of requests)
+        yield { validHost: originalRequest.host, originalRequest, messageResponse: answer(originalRequest.messageRequest) };
     },
   });
   router.service(ServerReflectionAlpha, {
     async *serverReflectionInfo(requests) {
-      for await (const originalRequest of requests) yield { validHost: originalRequest.host, originalRequest, messageResponse: answer(originalRequest.messageRequest) };
+      for await (const originalRequest of requests)
+        yield { validHost: originalRequest.host, originalRequest, messageResponse: answer(originalRequest.messageRequest) };
     },
   });
 }
@@ -60,7 +62,10 @@ function answerOf(index: Index, request: Question) {
     case "fileContainingSymbol":
       return fileAnswer(index.bySymbol.get(asked), asked);
     default:
-      return { case: "errorResponse", value: { errorCode: unimplemented, errorMessage: `Cannot answer "${request.case ?? "nothing"}": extensions are not shown` } } as const;
+      return {
+        case: "errorResponse",
+        value: { errorCode: unimplemented, errorMessage: `Cannot answer "${request.case ?? "nothing"}": extensions are not shown` },
+      } as const;
   }
 }
 

@@ -15,7 +15,13 @@ import { type ApiReason, isApiReason, reasonRow } from "./api-reason.ts";
 export const errorDomain = "ridegrid.dev";
 
 /** `retryDelayMs` overrides what the table says about repeating. */
-export function apiError(reason: ApiReason, message: string, metadata: Readonly<Record<string, string>> = {}, retryDelayMs?: number, cause?: unknown): ConnectError {
+export function apiError(
+  reason: ApiReason,
+  message: string,
+  metadata: Readonly<Record<string, string>> = {},
+  retryDelayMs?: number,
+  cause?: unknown,
+): ConnectError {
   const row = reasonRow(reason);
   const info = { desc: ErrorInfoSchema, value: create(ErrorInfoSchema, { reason, domain: errorDomain, metadata }) };
   const delayMs = retryDelayMs ?? row.retryDelayMs;

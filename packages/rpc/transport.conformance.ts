@@ -12,7 +12,11 @@ const rideId = "0199c0de-0000-7000-8000-000000000001";
 export function transportConformance(name: string, serve: ServeRoutes): void {
   describe(name, () => {
     test("a call carries its caller, and the answer comes back", async () => {
-      await using served = await using_(serve, (router) => router.service(CoordinatorService, { getDriver: ({ driverId }, context) => ({ driver: { driverId, shiftId: callerOf(context).principal + "/" + callerOf(context).role } }) }));
+      await using served = await using_(serve, (router) =>
+        router.service(CoordinatorService, {
+          getDriver: ({ driverId }, context) => ({ driver: { driverId, shiftId: callerOf(context).principal + "/" + callerOf(context).role } }),
+        }),
+      );
       const client = createClient(CoordinatorService, served.transport);
       const { driver } = await client.getDriver({ driverId: "d-1" }, asService("gateway.ewr ü"));
       expect(driver).toMatchObject({ driverId: "d-1", shiftId: "gateway.ewr ü/service" });
@@ -92,7 +96,10 @@ export function transportConformance(name: string, serve: ServeRoutes): void {
         }),
       );
       const canceled = new AbortController();
-      const stream = createClient(StateService, served.transport).watchRide({ region: "ewr", command: { rideId } }, asService("t", { signal: canceled.signal }));
+      const stream = createClient(StateService, served.transport).watchRide(
+        { region: "ewr", command: { rideId } },
+        asService("t", { signal: canceled.signal }),
+      );
       const messages = stream[Symbol.asyncIterator]();
       expect((await messages.next()).done).toBe(false);
       canceled.abort();
@@ -140,7 +147,11 @@ export function transportConformance(name: string, serve: ServeRoutes): void {
   });
 }
 
-async function using_(serve: ServeRoutes, routes: (router: ConnectRouter) => void, onFault: (fault: Fault) => void = () => {}): Promise<ServedTransport & AsyncDisposable> {
+async function using_(
+  serve: ServeRoutes,
+  routes: (router: ConnectRouter) => void,
+  onFault: (fault: Fault) => void = () => {},
+): Promise<ServedTransport & AsyncDisposable> {
   const served = await serve(routes, onFault);
   return { ...served, [Symbol.asyncDispose]: () => served.close() };
 }

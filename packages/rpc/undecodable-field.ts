@@ -71,7 +71,9 @@ export function holdsEnums(schema: DescMessage): boolean {
   const known = enumHolders.get(schema);
   if (known !== undefined) return known;
   enumHolders.set(schema, false); // A schema that holds itself adds nothing by doing so.
-  const holds = schema.fields.some((field) => field.enum !== undefined || (field.message !== undefined && !isWellKnown(field.message) && holdsEnums(field.message)));
+  const holds = schema.fields.some(
+    (field) => field.enum !== undefined || (field.message !== undefined && !isWellKnown(field.message) && holdsEnums(field.message)),
+  );
   enumHolders.set(schema, holds);
   return holds;
 }

@@ -15,8 +15,15 @@ export type GetPipelineHealthDeps = { readonly regions: Regions; readonly direct
 
 type Part = { readonly name: string; readonly region: string; readonly health: GetPipelineHealthResponse | undefined };
 
-export async function getPipelineHealth({ regions, directory, ownProcess }: GetPipelineHealthDeps, context: HandlerContext): Promise<GetPipelineHealthResponse> {
-  const part = async (name: string, region: string, call: (options: CallOptions) => Promise<{ readonly health?: GetPipelineHealthResponse | undefined }>): Promise<Part> => {
+export async function getPipelineHealth(
+  { regions, directory, ownProcess }: GetPipelineHealthDeps,
+  context: HandlerContext,
+): Promise<GetPipelineHealthResponse> {
+  const part = async (
+    name: string,
+    region: string,
+    call: (options: CallOptions) => Promise<{ readonly health?: GetPipelineHealthResponse | undefined }>,
+  ): Promise<Part> => {
     try {
       return { name, region, health: (await ask(context, call, regionReadTimeoutMs)).health ?? create(GetPipelineHealthResponseSchema) };
     } catch (error) {
@@ -40,11 +47,23 @@ function joined(parts: readonly Part[], ownProcess: ProcessHealthInit): GetPipel
   const absent = parts.filter(({ health }) => health === undefined);
   const away = absent.map(({ name, region }) => ({ name, region, ready: false, detail: "It did not answer" }));
   return create(GetPipelineHealthResponseSchema, {
-    consumers: distinct(all.flatMap((health) => health.consumers), ({ region, consumer, topic, partition }) => `${region}/${consumer}/${topic}/${partition}`),
-    outboxes: distinct(all.flatMap((health) => health.outboxes), ({ writer, region }) => `${writer}/${region}`),
-    leases: distinct(all.flatMap((health) => health.leases), ({ region, consumer, partition }) => `${region}/${consumer}/${partition}`),
+    consumers: distinct(
+      all.flatMap((health) => health.consumers),
+      ({ region, consumer, topic, partition }) => `${region}/${consumer}/${topic}/${partition}`,
+    ),
+    outboxes: distinct(
+      all.flatMap((health) => health.outboxes),
+      ({ writer, region }) => `${writer}/${region}`,
+    ),
+    leases: distinct(
+      all.flatMap((health) => health.leases),
+      ({ region, consumer, partition }) => `${region}/${consumer}/${partition}`,
+    ),
     processes: distinct<ProcessHealthInit>([...all.flatMap((health) => health.processes), ownProcess, ...away], ({ name, region }) => `${name}/${region}`),
-    topics: distinct(all.flatMap((health) => health.topics), ({ region, topic, partition }) => `${region}/${topic}/${partition}`),
+    topics: distinct(
+      all.flatMap((health) => health.topics),
+      ({ region, topic, partition }) => `${region}/${topic}/${partition}`,
+    ),
     missingRegions: [...new Set(absent.flatMap(({ region }) => (region === "" ? [] : [region])))],
   });
 }

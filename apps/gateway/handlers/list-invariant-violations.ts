@@ -10,7 +10,10 @@ import { ask } from "../dependency.ts";
 
 export type ListInvariantViolationsDeps = { readonly regions: Regions; readonly directory: ServiceDirectory };
 
-export async function listInvariantViolations({ regions, directory }: ListInvariantViolationsDeps, context: HandlerContext): Promise<{ violations: InvariantViolation[] }> {
+export async function listInvariantViolations(
+  { regions, directory }: ListInvariantViolationsDeps,
+  context: HandlerContext,
+): Promise<{ violations: InvariantViolation[] }> {
   const parts = await Promise.all([
     ask(context, (options) => directory.coordinator().listInvariantViolations({}, options)),
     ...regions.all.map(({ id: region }) => ask(context, (options) => directory.state(region).listReadModelViolations({ region }, options))),

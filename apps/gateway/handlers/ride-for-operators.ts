@@ -14,13 +14,21 @@ export async function getRideForOperators({ reader }: RideForOperatorsDeps, { ri
   return { ride: withoutPin(ride), asOf };
 }
 
-export async function getRideTimeline({ directory, locator }: RideForOperatorsDeps, { rideId }: GetRideTimelineRequest, context: HandlerContext): Promise<{ entries: TimelineEntry[] }> {
+export async function getRideTimeline(
+  { directory, locator }: RideForOperatorsDeps,
+  { rideId }: GetRideTimelineRequest,
+  context: HandlerContext,
+): Promise<{ entries: TimelineEntry[] }> {
   const { homeRegion: region } = await locator.locate(rideId, context);
   const { entries } = await ask(context, (options) => directory.state(region).getRideTimeline({ region, rideId }, options));
   return { entries };
 }
 
-export async function explainMatch({ directory, locator }: RideForOperatorsDeps, { rideId }: ExplainMatchRequest, context: HandlerContext): Promise<{ candidates: MatchCandidate[] }> {
+export async function explainMatch(
+  { directory, locator }: RideForOperatorsDeps,
+  { rideId }: ExplainMatchRequest,
+  context: HandlerContext,
+): Promise<{ candidates: MatchCandidate[] }> {
   const { homeRegion, marketId } = await locator.locate(rideId, context);
   const { candidates } = await ask(context, (options) => directory.matching(homeRegion).explainMatch({ marketId, rideId }, options));
   return { candidates };

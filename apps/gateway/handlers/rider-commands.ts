@@ -10,7 +10,8 @@ export type RiderCommands = Pick<ServiceImpl<typeof RiderService>, "quoteFare" |
 export function riderCommands({ directory, pinSecret }: { readonly directory: ServiceDirectory; readonly pinSecret: string }): RiderCommands {
   const coordinator = directory.coordinator;
   return {
-    quoteFare: (command, context) => ask(context, (options) => coordinator().quoteFare({ command }, options)).then(({ quote }) => ({ ...(quote && { quote }) })),
+    quoteFare: (command, context) =>
+      ask(context, (options) => coordinator().quoteFare({ command }, options)).then(({ quote }) => ({ ...(quote && { quote }) })),
     async requestRide(command, context) {
       const { ride } = await ask(context, (options) => coordinator().requestRide({ command }, options));
       return { ride: withPin(ride, pinSecret) };

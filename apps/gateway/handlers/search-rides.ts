@@ -6,7 +6,13 @@
  */
 import type { HandlerContext } from "@connectrpc/connect";
 import { create } from "@bufbuild/protobuf";
-import { type SearchRidesRequest, SearchRidesRequestSchema, type SearchRidesResponse, SearchRidesResponseSchema } from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import {
+  type SearchRidesRequest,
+  SearchRidesRequestSchema,
+  type SearchRidesResponse,
+  SearchRidesResponseSchema,
+} from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
 import type { Ride } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { apiError, type ServiceDirectory } from "@ridegrid/rpc";
 import type { Regions } from "@ridegrid/spatial";
@@ -27,19 +33,27 @@ export async function searchRides({ regions, directory }: SearchRidesDeps, reque
     const { page } = await ask(context, (options) => directory.state(region).searchRides({ region, command }, options), regionReadTimeoutMs);
     return page;
   });
-  const found = answers.flatMap(({ region, answer }) => (answer?.rides ?? []).filter(({ rideId }) => isAfter(places.get(region), rideId)).map((ride) => ({ region, ride })));
+  const found = answers.flatMap(({ region, answer }) =>
+    (answer?.rides ?? []).filter(({ rideId }) => isAfter(places.get(region), rideId)).map((ride) => ({ region, ride })),
+  );
   const taken = found.sort((a, b) => (a.ride.rideId < b.ride.rideId ? 1 : -1)).slice(0, pageSize);
   const next = new Map<string, Place>();
   for (const { region, answer } of answers) {
-    const place = nextPlace({ place: places.get(region) ?? { token: "", after: "" }, rides: answer?.rides, nextToken: answer?.nextPageToken ?? "", taken: taken.filter((each) => each.region === region).map(({ ride }) => ride) });
+    const place = nextPlace({
+      place: places.get(region) ?? { token: "", after: "" },
+      rides: answer?.rides,
+      nextToken: answer?.nextPageToken ?? "",
+      taken: taken.filter((each) => each.region === region).map(({ ride }) => ride),
+    });
     if (place !== undefined) next.set(region, place);
   }
   // Only regions that are away are left: this page ends, or the caller would ask for ever.
   const goesOn = [...next.keys()].some((region) => answers.some((each) => each.region === region && each.answer !== undefined));
+  const asOf = oldest(answers.map(({ answer }) => answer));
   return create(SearchRidesResponseSchema, {
     rides: taken.map(({ ride }) => withoutPin(ride)),
     nextPageToken: goesOn ? encodePlaces(next) : "",
-    ...oldest(answers.map(({ answer }) => answer)),
+    ...(asOf && { asOf }),
     missingRegions: missing(answers),
   });
 }
@@ -65,8 +79,7 @@ function nextPlace({ place, rides, nextToken, taken }: Progress): Place | undefi
 }
 
 /** The read model that is furthest behind says as of when the page is true. */
-function oldest(pages: readonly (SearchRidesResponse | undefined)[]): Pick<SearchRidesResponse, "asOf"> | Record<never, never> {
+function oldest(pages: readonly (SearchRidesResponse | undefined)[]): Timestamp | undefined {
   const times = pages.flatMap((page) => (page?.asOf === undefined ? [] : [page.asOf]));
-  const first = times.sort((a, b) => Number(a.seconds - b.seconds) || a.nanos - b.nanos)[0];
-  return first === undefined ? {} : { asOf: first };
+  return times.sort((a, b) => Number(a.seconds - b.seconds) || a.nanos - b.nanos)[0];
 }

@@ -5,11 +5,15 @@
  */
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { PositionSchema, type StreamPositionsRequest, type StreamPositionsResponse, StreamPositionsResponseSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
-import { apiError, callerOf } from "@ridegrid/rpc";
+import {
+  PositionSchema,
+  type StreamPositionsRequest,
+  type StreamPositionsResponse,
+  StreamPositionsResponseSchema,
+} from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
+import { apiError, callerOf, untilAborted } from "@ridegrid/rpc";
 import { positionsInFlightMax } from "../limits.ts";
 import type { PositionsFate, SubmitPositions } from "../submit-positions.ts";
-import { untilAborted } from "../until-aborted.ts";
 
 export interface PositionStreams {
   /** Ends the driver's older stream; the signal aborts when a newer one comes. */
@@ -35,7 +39,11 @@ export function createPositionStreams(): PositionStreams {
 
 export type StreamPositionsDeps = { readonly submit: SubmitPositions; readonly streams: PositionStreams };
 
-export async function* streamPositions(deps: StreamPositionsDeps, requests: AsyncIterable<StreamPositionsRequest>, context: HandlerContext): AsyncIterable<StreamPositionsResponse> {
+export async function* streamPositions(
+  deps: StreamPositionsDeps,
+  requests: AsyncIterable<StreamPositionsRequest>,
+  context: HandlerContext,
+): AsyncIterable<StreamPositionsResponse> {
   const driverId = callerOf(context).principal;
   const stream = deps.streams.open(driverId);
   try {
@@ -46,7 +54,12 @@ export async function* streamPositions(deps: StreamPositionsDeps, requests: Asyn
 }
 
 /** In the order the positions came: an acknowledgement never runs ahead of an older position. */
-async function* acknowledgements(submit: SubmitPositions, driverId: string, requests: AsyncIterable<StreamPositionsRequest>, signal: AbortSignal): AsyncIterable<StreamPositionsResponse> {
+async function* acknowledgements(
+  submit: SubmitPositions,
+  driverId: string,
+  requests: AsyncIterable<StreamPositionsRequest>,
+  signal: AbortSignal,
+): AsyncIterable<StreamPositionsResponse> {
   const inFlight = createWindow<PositionsFate>(positionsInFlightMax);
   void readAll(requests, signal, inFlight, (request) => submit(driverId, [positionOf(request)]));
   let ackedSequence = 0n;
@@ -57,7 +70,12 @@ async function* acknowledgements(submit: SubmitPositions, driverId: string, requ
 }
 
 /** Never rejects: what goes wrong ends the window. */
-async function readAll<T>(requests: AsyncIterable<StreamPositionsRequest>, signal: AbortSignal, inFlight: Window<T>, submit: (request: StreamPositionsRequest) => Promise<T>): Promise<void> {
+async function readAll<T>(
+  requests: AsyncIterable<StreamPositionsRequest>,
+  signal: AbortSignal,
+  inFlight: Window<T>,
+  submit: (request: StreamPositionsRequest) => Promise<T>,
+): Promise<void> {
   try {
     for await (const request of untilAborted(requests, signal)) await inFlight.push(submit(request));
     inFlight.end(undefined);
@@ -100,7 +118,7 @@ function createWindow<T>(max: number): Window<T> {
         const first = results[0];
         if (first !== undefined) {
           const value = await first;
-          results.shift();
+          void results.shift();
           changed();
           yield value;
         } else if (ended !== undefined) {

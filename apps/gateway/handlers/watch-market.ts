@@ -6,13 +6,18 @@ import type { Regions } from "@ridegrid/spatial";
 
 export type WatchMarketDeps = { readonly regions: Regions; readonly directory: ServiceDirectory };
 
-export async function* watchMarket({ regions, directory }: WatchMarketDeps, command: WatchMarketRequest, context: HandlerContext): AsyncIterable<WatchMarketResponse> {
+export async function* watchMarket(
+  { regions, directory }: WatchMarketDeps,
+  command: WatchMarketRequest,
+  context: HandlerContext,
+): AsyncIterable<WatchMarketResponse> {
   const market = regions.market(command.marketId);
   if (market === undefined) throw apiError("FIELD_INVALID", `There is no market "${command.marketId}"`, { field: "market_id" });
   const left = new AbortController();
   const signal = AbortSignal.any([context.signal, left.signal]);
   try {
-    for await (const { message } of directory.state(market.homeRegion).watchMarket({ command }, { ...onBehalfOf(context), signal })) if (message !== undefined) yield message;
+    for await (const { message } of directory.state(market.homeRegion).watchMarket({ command }, { ...onBehalfOf(context), signal }))
+      if (message !== undefined) yield message;
   } finally {
     left.abort();
   }

@@ -7,14 +7,13 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { type WatchOffersRequest, type WatchOffersResponse, WatchOffersResponseSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { DriverStatus } from "@ridegrid/contracts/gen/type/v1/driver_pb";
 import type { Random } from "@ridegrid/domain";
-import { callerOf, onBehalfOf, type ServiceDirectory } from "@ridegrid/rpc";
+import { callerOf, onBehalfOf, type ServiceDirectory, untilAborted } from "@ridegrid/rpc";
 import { ask, isAway } from "../dependency.ts";
 import { withHeartbeats } from "../heartbeats.ts";
 import { relocateIntervalMs } from "../limits.ts";
 import { resumedStream } from "../resumed-stream.ts";
 import { withoutPin } from "../ride-pins.ts";
 import type { ShiftMoves } from "../shift-moves.ts";
-import { untilAborted } from "../until-aborted.ts";
 
 export type WatchOffersDeps = {
   /** Where a driver is looked for who never had a shift. */
@@ -39,7 +38,9 @@ async function* updates(deps: WatchOffersDeps, place: Place, context: HandlerCon
     async open(signal) {
       const region = await locate(deps, place, context);
       place.region = region;
-      const source = deps.directory.state(region).watchDriver({ region, driverId: place.driverId, command: { cursor: place.cursor } }, { ...onBehalfOf(context), signal });
+      const source = deps.directory
+        .state(region)
+        .watchDriver({ region, driverId: place.driverId, command: { cursor: place.cursor } }, { ...onBehalfOf(context), signal });
       return untilMoved(deps, place, { source, signal, context });
     },
     onMessage: ({ message }) => advance(place, message),
@@ -95,7 +96,9 @@ function shown(message: WatchOffersResponse): WatchOffersResponse {
     case "ride":
       return { ...message, update: { case: "ride", value: withoutPin(message.update.value) } };
     case "driver":
-      return message.update.value.ride === undefined ? message : { ...message, update: { case: "driver", value: { ...message.update.value, ride: withoutPin(message.update.value.ride) } } };
+      return message.update.value.ride === undefined
+        ? message
+        : { ...message, update: { case: "driver", value: { ...message.update.value, ride: withoutPin(message.update.value.ride) } } };
     default:
       return message;
   }

@@ -37,7 +37,11 @@ export async function* watchRide(deps: WatchRideDeps, { rideId, cursor }: WatchR
   }
 }
 
-async function* updates(deps: WatchRideDeps, { rideId, place }: { readonly rideId: string; readonly place: Place }, context: HandlerContext): AsyncIterable<WatchRideResponse> {
+async function* updates(
+  deps: WatchRideDeps,
+  { rideId, place }: { readonly rideId: string; readonly place: Place },
+  context: HandlerContext,
+): AsyncIterable<WatchRideResponse> {
   const messages = resumedStream({
     async open(signal) {
       const { homeRegion } = await deps.locator.locate(rideId, context);

@@ -1,5 +1,5 @@
 /** A stream's messages until a signal aborts, whose reason is then thrown, even while the stream is quiet. */
-import { orAborted } from "@ridegrid/rpc";
+import { orAborted } from "./deadline.ts";
 
 export async function* untilAborted<T>(messages: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
   const source = messages[Symbol.asyncIterator]();
