@@ -66,31 +66,12 @@ export function createMarketSession(deps: SessionDeps): MarketSession {
     const over = new AbortController();
     followers = followersOf(deps, offsets, end);
     const both = AbortSignal.any([signal, over.signal]);
-    const work = [...followers.map((one) => one.run(both).then((how) => end(how))), ticks(both).then(end), measureLags(deps, followers, lags, both)];
+    const work = [...followers.map((one) => one.run(both).then((how) => end(how))), ticks(deps, { followers, explanations, stall }, both).then(end), measureLags(deps, followers, lags, both)];
     const why = await ended;
     over.abort();
     await Promise.all(work);
     followers = [];
     return why;
-  }
-
-  async function ticks(signal: AbortSignal): Promise<string> {
-    const publisher = createMarketPublisher(deps);
-    let sweptAtMs = context.clock.nowMs();
-    for (;;) {
-      await pause(tickMs, signal);
-      if (signal.aborted) return "stopped";
-      updateHearing(state, followers, context.clock.nowMs());
-      if (stall() !== "") {
-        deps.metrics.stalled();
-        continue;
-      }
-      if ((await runTick({ ...deps, explanations })) === "fenced") return "fenced";
-      void publisher.publish(state, explanations);
-      if (context.clock.nowMs() - sweptAtMs < sweepIntervalMs) continue;
-      sweptAtMs = context.clock.nowMs();
-      state.drivers.sweep(sweptAtMs);
-    }
   }
 
   async function run(): Promise<void> {
@@ -124,6 +105,28 @@ export function createMarketSession(deps: SessionDeps): MarketSession {
     stall,
     run,
   };
+}
+
+type Ticking = { readonly followers: readonly LogFollower[]; readonly explanations: Map<string, PlannedOffer>; readonly stall: () => string };
+
+async function ticks(deps: SessionDeps, { followers, explanations, stall }: Ticking, signal: AbortSignal): Promise<string> {
+  const { context, state } = deps;
+  const publisher = createMarketPublisher(deps);
+  let sweptAtMs = context.clock.nowMs();
+  for (;;) {
+    await pause(tickMs, signal);
+    if (signal.aborted) return "stopped";
+    updateHearing(state, followers, context.clock.nowMs());
+    if (stall() !== "") {
+      deps.metrics.stalled();
+      continue;
+    }
+    if ((await runTick({ ...deps, explanations })) === "fenced") return "fenced";
+    void publisher.publish(state, explanations);
+    if (context.clock.nowMs() - sweptAtMs < sweepIntervalMs) continue;
+    sweptAtMs = context.clock.nowMs();
+    state.drivers.sweep(sweptAtMs);
+  }
 }
 
 function followersOf(deps: SessionDeps, offsets: StartOffsets, needSnapshot: (why: string) => void): readonly LogFollower[] {

@@ -32,7 +32,8 @@ export type PositionIntakeDeps = {
 type Verdict = { readonly durable: Promise<void> } | { readonly rejection: PositionRejection };
 
 export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
-  const { clock, marks, shifts, onJudged } = deps;
+  const { marks, onJudged } = deps;
+  const judges = createJudges(deps);
   let pendingBatches = 0;
 
   async function admit(batch: ForwardPositionsRequest): Promise<PositionsResult> {
@@ -50,8 +51,8 @@ export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
     const durable = new Set<Promise<void>>();
     let highest = 0;
     for (const position of positions) {
-      const first = judge(driverId, position);
-      const verdict = first === "lapsed" ? await judgeLapsed(driverId, position) : first;
+      const first = judges.judge(driverId, position);
+      const verdict = first === "lapsed" ? await judges.judgeLapsed(driverId, position) : first;
       if ("durable" in verdict) {
         durable.add(verdict.durable);
         highest = Math.max(highest, Number(position.sequence));
@@ -70,6 +71,21 @@ export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
     return create(PositionsResultSchema, { batchId, driverId, ackedSequence: BigInt(acked), rejected });
   }
 
+  return {
+    admit,
+    get pendingBatches() {
+      return pendingBatches;
+    },
+  };
+}
+
+interface Judges {
+  judge(driverId: string, position: Position): Verdict | "lapsed";
+  judgeLapsed(driverId: string, position: Position): Promise<Verdict>;
+}
+
+/** What is good is buffered by the very step that finds it so. */
+function createJudges({ clock, marks, shifts, bufferAt }: PositionIntakeDeps): Judges {
   /** In one step with no wait in it, so that two streams of one driver cannot both pass the same check. */
   function judge(driverId: string, position: Position): Verdict | "lapsed" {
     const judgement = judgePosition(position, marks.accepted(driverId), clock.nowMs());
@@ -94,7 +110,7 @@ export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
   }
 
   function buffer(driverId: string, position: GoodPosition): Verdict {
-    const market = deps.bufferAt(position.location);
+    const market = bufferAt(position.location);
     if (market === undefined) return { rejection: PositionRejection.OUTSIDE_SERVICE_AREA };
     const durable = market.add(driverId, position);
     if (durable === null) throw overloaded();
@@ -102,12 +118,7 @@ export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
     return { durable };
   }
 
-  return {
-    admit,
-    get pendingBatches() {
-      return pendingBatches;
-    },
-  };
+  return { judge, judgeLapsed };
 }
 
 function overloaded(): Error {
