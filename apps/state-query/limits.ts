@@ -13,7 +13,7 @@ export const unknownRideWaitMs = 30_000;
 export const endedRideLingerMs = 60_000;
 export const locationIntervalMs = 2_000;
 /** A stream looks at the tables this often even when nobody woke it. */
-export const watchRecheckMs = 10_000;
+export const watchRecheckMs = 30_000;
 /** Versions that one stream takes from the tables at a time: what a slow reader costs. */
 export const watchPageVersions = 100;
 /** Streams and waiting reads of one process; more are refused with a retry delay. */

@@ -5,6 +5,8 @@ import { RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { reasonOf } from "@ridegrid/rpc";
 import { createSeededRandom, createSequentialIds, eventually } from "@ridegrid/testing";
 import { type City, createCity, offerAccepted, offerSent } from "./city.fixture.ts";
+import { createPostgresDriverStore } from "./driver-store.postgres.ts";
+import { driverHistoryMaxMs, driverHistoryMs, driverHistoryVersions } from "./limits.ts";
 import { as, createTestRegion, operator, region, rideTopic, type StateProcess, type TestRegion } from "./region.fixture.ts";
 
 let ewr: TestRegion;
@@ -14,8 +16,8 @@ let seed = 100;
 beforeAll(async () => {
   ewr = await createTestRegion();
   process = await ewr.process();
-});
-afterAll(() => ewr.close());
+}, 30_000);
+afterAll(() => ewr.close(), 30_000);
 
 function newCity() {
   const ids = createSequentialIds(++seed);
@@ -164,6 +166,30 @@ describe("SearchRides", () => {
     expect(ended.page?.rides.map((ride) => ride.rideId)).toEqual([canceled]);
     const wrong = await process.client.searchRides({ region, command: { pageToken: "xx" } }, operator).catch((refusal: unknown) => refusal);
     expect(reasonOf(wrong)).toBe("FIELD_INVALID");
+  });
+});
+
+describe("the driver's history", () => {
+  test("keeps the last hundred versions of a day-old history, nothing older than a week, and deletes in bounded batches", async () => {
+    const drivers = createPostgresDriverStore({ sql: ewr.sql, region });
+    const ages = [["d-day", "25 hours"], ["d-week", "8 days"], ["d-fresh", "1 hour"]] as const;
+    for (const [driver, age] of ages) {
+      await ewr.sql`INSERT INTO driver_view VALUES (${region}, ${driver}, 0, 'nyc', 'offline', 150, now(), '')`;
+      await ewr.sql`INSERT INTO driver_event SELECT ${region}, ${driver}, n, 0, -n, now() - ${age}::interval, '' FROM generate_series(1, 150) n`;
+    }
+    const bounds = { versions: driverHistoryVersions, olderMs: driverHistoryMs, oldestMs: driverHistoryMaxMs };
+    expect(await drivers.prune(bounds, 60)).toBe(60);
+    expect(await drivers.prune(bounds, 1_000)).toBe(140);
+    expect(await drivers.prune(bounds, 1_000)).toBe(0);
+    const left = await ewr.sql`SELECT driver_id, min(version) AS first, count(*) AS kept FROM driver_event WHERE driver_id = ANY(${ages.map(([driver]) => driver)}) GROUP BY 1 ORDER BY 1`;
+    expect([...left]).toEqual([{ driver_id: "d-day", first: 51, kept: 100 }, { driver_id: "d-fresh", first: 1, kept: 150 }]);
+  });
+});
+
+describe("WatchMarket", () => {
+  test("says that it is not live", async () => {
+    const next = process.client.watchMarket({ command: { marketId: "nyc" } }, operator)[Symbol.asyncIterator]().next();
+    expect(reasonOf(await next.catch((refusal: unknown) => refusal))).toBe("UNIMPLEMENTED");
   });
 });
 

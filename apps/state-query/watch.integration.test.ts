@@ -22,8 +22,8 @@ let seed = 500;
 beforeAll(async () => {
   ewr = await createTestRegion();
   processes = [await ewr.process(), await ewr.process()];
-});
-afterAll(() => ewr.close());
+}, 30_000);
+afterAll(() => ewr.close(), 30_000);
 
 function newCity(options: { readonly nowMs?: () => number } = {}) {
   const ids = createSequentialIds(++seed);

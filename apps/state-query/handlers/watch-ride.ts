@@ -63,7 +63,7 @@ async function* follow(parts: StateQueryParts, { follower, subscription, signal 
     if (ride !== null && location !== null) yield message({ cursor: rideCursor(ride.version), update: { case: "driverLocation", value: location } });
     if (ride !== null && !isOpen(ride.status)) endedAtMs ??= performance.now();
     if (endedAtMs !== null && performance.now() - endedAtMs >= endedRideLingerMs) return;
-    const waitMs = ride !== null && shownDriver(ride) !== null ? locationIntervalMs : watchRecheckMs;
+    const waitMs = ride !== null && shownDriver(ride) !== null ? locationIntervalMs : Math.min(watchRecheckMs, endedRideLingerMs);
     if (await subscription.next(waitMs, signal)) lookAgainAtMs = 0;
   }
 }
