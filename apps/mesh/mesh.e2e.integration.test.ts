@@ -7,7 +7,7 @@ import postgres from "postgres";
 import { withDatabase } from "./database-names.ts";
 import { createMeshFolder, type MeshFolder, type Program } from "./mesh.fixture.ts";
 import { isAlive } from "./process-identity.ts";
-import { clientOf, driverAt, london, newYork, offerFor, requestRide, rideByHand, statusOf } from "./ride-by-hand.fixture.ts";
+import { clientOf, driverAt, london, newYork, offerFor, requestRide, rideByHand, rideIn, statusOf } from "./ride-by-hand.fixture.ts";
 
 const startTimeoutMs = 90_000;
 
@@ -95,8 +95,8 @@ for (const { how, flags } of kinds)
         expect(await statusOf(rider, rideId)).toBe("RIDE_STATUS_REQUESTED");
         await openLog(folder, "ewr");
         const offerId = await offerFor(driver.call, 30_000);
-        await driver.call("AcceptOffer", { requestId: crypto.randomUUID(), offerId });
-        expect(await statusOf(rider, rideId)).toBe("RIDE_STATUS_ASSIGNED");
+        const accepted = rideIn(await driver.call("AcceptOffer", { requestId: crypto.randomUUID(), offerId }));
+        expect(accepted).toMatchObject({ rideId, status: "RIDE_STATUS_ASSIGNED" });
         await rider("CancelRide", { requestId: crypto.randomUUID(), rideId, reason: "CANCEL_REASON_RIDER_CHANGED_MIND" });
       } finally {
         driver.stop();

@@ -40,7 +40,9 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
   let replacing = false;
   watch(child);
 
+  /** Told only when `pid()` answers the new child's. */
   function watch(watched: ChildProcess): void {
+    if (watched.pid !== undefined) options.onStart(watched.pid);
     watched.once("exit", (code, signal) => {
       if (stopping || replacing) return;
       if (performance.now() - startedAtMs >= childHealthyAfterMs) delayMs = childRestartDelayMinMs;
@@ -79,13 +81,12 @@ export function leashedCommand(script: readonly string[]): readonly string[] {
   return ["--preload", join(import.meta.dir, "leash.ts"), ...script];
 }
 
-function launch({ name, script, env, write, onStart }: SupervisedOptions): ChildProcess {
+function launch({ name, script, env, write }: SupervisedOptions): ChildProcess {
   const child = spawn(process.execPath, [...leashedCommand(script)], { detached: true, stdio: ["pipe", "pipe", "pipe"], env });
   // Writing to a child that is gone is what the exit handler is for.
   child.stdin.on("error", () => {});
   prefixLines(child.stdout, name, write);
   prefixLines(child.stderr, name, write);
-  if (child.pid !== undefined) onStart(child.pid);
   return child;
 }
 
