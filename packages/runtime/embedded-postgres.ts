@@ -9,9 +9,15 @@ import { closeSync, openSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { preparePostgresBinaries, serverUser } from "./embedded-postgres-binaries.ts";
+import { preparePostgresBinaries, type ServerUser, serverUser } from "./embedded-postgres-binaries.ts";
 import { ensureCluster, isAlive, isPostgres, locateDataDir, logTail, readServerLock, removeStaleLock, serverEnvironment } from "./embedded-postgres-data.ts";
-import { embeddedPostgresPollMs, embeddedPostgresStartTimeoutMs, embeddedPostgresStopTimeoutMs } from "./limits.ts";
+import {
+  embeddedPostgresAnswerTimeoutMs,
+  embeddedPostgresPollMs,
+  embeddedPostgresRetryMs,
+  embeddedPostgresStartTimeoutMs,
+  embeddedPostgresStopTimeoutMs,
+} from "./limits.ts";
 
 export type EmbeddedPostgresOptions = {
   /** Kept between starts. */
@@ -46,10 +52,23 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const running = await adoptRunning(dataDir);
   if (running !== undefined) return running;
   const binaries = preparePostgresBinaries(user);
-  ensureCluster({ binaries, dataDir, user, fast: options.fast === true });
+  ensureCluster({ binaries, dataDir, user });
   const port = options.port ?? (await freePortOfLoopback());
-  const log = openSync(join(dataDir, "server.log"), "a");
-  const child = spawn(join(binaries, "bin/postgres"), ["-D", dataDir, "-p", String(port), ...settingFlags(options)], {
+  const deadline = performance.now() + embeddedPostgresStartTimeoutMs;
+  for (;;) {
+    const outcome = await untilReady(launch({ binaries, dataDir, port, user, flags: settingFlags(options) }), dataDir, deadline);
+    if (typeof outcome !== "string") return outcome;
+    // The workers of a killed server outlive it for a moment and hold its memory.
+    if (!outcome.includes("pre-existing shared memory block") || performance.now() > deadline) throw new Error(outcome);
+    await sleep(embeddedPostgresRetryMs);
+  }
+}
+
+type Launch = { readonly binaries: string; readonly dataDir: string; readonly port: number; readonly user: ServerUser; readonly flags: readonly string[] };
+
+function launch({ binaries, dataDir, port, user, flags }: Launch): ChildProcess {
+  const log = openSync(join(dataDir, "server.log"), "w");
+  const child = spawn(join(binaries, "bin/postgres"), ["-D", dataDir, "-p", String(port), ...flags], {
     ...user,
     cwd: "/",
     detached: true,
@@ -58,7 +77,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   });
   closeSync(log);
   child.unref();
-  return await untilReady(child, dataDir);
+  return child;
 }
 
 /** A server that is starting is waited for, one that is stopping is waited out, a lock left by a crash is removed. */
@@ -81,23 +100,22 @@ async function adoptRunning(dataDir: string): Promise<EmbeddedPostgres | undefin
   }
 }
 
-async function untilReady(child: ChildProcess, dataDir: string): Promise<EmbeddedPostgres> {
+/** The running server, or why there is none. */
+async function untilReady(child: ChildProcess, dataDir: string, deadline: number): Promise<EmbeddedPostgres | string> {
   let ended: string | undefined;
   child.once("error", (error) => (ended = String(error)));
   child.once("exit", (code, signal) => (ended = `it ended with ${code ?? signal}`));
-  const deadline = performance.now() + embeddedPostgresStartTimeoutMs;
   for (;;) {
     const lock = readServerLock(dataDir);
     if (lock !== undefined && lock.pid === child.pid && lock.status === "ready") return handle({ dataDir, pid: lock.pid, port: lock.port, adopted: false });
     if (ended !== undefined) {
       // Two processes may have started it at once; the loser takes the winner's.
       const winner = await adoptRunning(dataDir);
-      if (winner !== undefined) return winner;
-      throw new Error(`Cannot start Postgres in "${dataDir}": ${ended}: ${logTail(dataDir)}`);
+      return winner ?? `Cannot start Postgres in "${dataDir}": ${ended}: ${logTail(dataDir)}`;
     }
     if (performance.now() > deadline) {
       child.kill("SIGQUIT");
-      throw new Error(`Cannot start Postgres in "${dataDir}": not ready after ${embeddedPostgresStartTimeoutMs / 1000} s: ${logTail(dataDir)}`);
+      return `Cannot start Postgres in "${dataDir}": not ready after ${embeddedPostgresStartTimeoutMs / 1000} s: ${logTail(dataDir)}`;
     }
     await sleep(embeddedPostgresPollMs);
   }
@@ -147,13 +165,23 @@ function settingFlags({ fast, settings }: EmbeddedPostgresOptions): readonly str
   return Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 }
 
+/** Asks whether it speaks TLS: only a living server forks a backend that answers (`N`: no). */
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: "127.0.0.1", port });
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
+    const settle = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(embeddedPostgresAnswerTimeoutMs, () => settle(false));
+    socket.once("connect", () => socket.write(sslRequest));
+    socket.once("data", () => settle(true));
+    socket.once("error", () => settle(false)).once("close", () => settle(false));
   });
 }
+
+/** Length 8, code 80877103. */
+const sslRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
 function freePortOfLoopback(): Promise<number> {
   return new Promise((resolve, reject) => {

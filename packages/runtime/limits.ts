@@ -14,6 +14,9 @@ export const postgresPoolSizeDefault = 5;
 export const embeddedPostgresStartTimeoutMs = 30_000;
 export const embeddedPostgresStopTimeoutMs = 20_000;
 export const embeddedPostgresPollMs = 10;
+export const embeddedPostgresRetryMs = 100;
+/** A server that is there answers its first message at once. */
+export const embeddedPostgresAnswerTimeoutMs = 1_000;
 
 export const clockMeasureIntervalMs = 30_000;
 /** Of several round trips the shortest bounds the offset best. */
