@@ -68,8 +68,8 @@ function parse(args: readonly string[]): { readonly values: Values; readonly pos
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
   } catch (cause) {
-    // Node's second sentence explains how to pass positionals that look like flags; nobody here wants that.
-    const reason = cause instanceof Error ? (cause.message.split(". ")[0] ?? cause.message) : String(cause);
+    // Node's further sentences explain how to pass positionals that look like flags; nobody here wants that.
+    const reason = cause instanceof Error ? (cause.message.split(/\.\s/)[0] ?? cause.message) : String(cause);
     throw new Complaint(`Cannot run the simulator: ${reason.replaceAll("'", '"')}`, { cause });
   }
 }

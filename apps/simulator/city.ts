@@ -1,12 +1,12 @@
 /** The market as its operators publish it: where it lies, how far it reaches, and whether a point is inside. */
-import { cellToLatLng, getResolution, latLngToCell } from "h3-js";
+import { cellToBoundary, getResolution, latLngToCell } from "h3-js";
 import { distanceMeters, type LatLng } from "./geography.ts";
 
 export interface City {
   readonly marketId: string;
   readonly homeRegion: string;
   readonly center: LatLng;
-  /** From the center to the farthest part of the cover. */
+  /** From the center to the farthest corner of the cover. */
   readonly radiusMeters: number;
   contains(point: LatLng): boolean;
 }
@@ -15,18 +15,15 @@ export interface City {
 export function createCity(market: { readonly marketId: string; readonly homeRegion: string; readonly cells: readonly string[] }): City {
   const cover = new Set(market.cells);
   const resolutions = [...new Set(market.cells.map((cell) => getResolution(cell)))];
-  const centers = market.cells.map((cell): LatLng => {
-    const [latitude, longitude] = cellToLatLng(cell);
-    return { latitude, longitude };
-  });
-  if (centers.length === 0) throw new Error(`Cannot simulate market "${market.marketId}": its cover is empty`);
-  const mean = (pick: (point: LatLng) => number): number => centers.reduce((sum, point) => sum + pick(point), 0) / centers.length;
+  const corners = market.cells.flatMap((cell) => cellToBoundary(cell).map(([latitude, longitude]): LatLng => ({ latitude, longitude })));
+  if (corners.length === 0) throw new Error(`Cannot simulate market "${market.marketId}": its cover is empty`);
+  const mean = (pick: (point: LatLng) => number): number => corners.reduce((sum, point) => sum + pick(point), 0) / corners.length;
   const center = { latitude: mean((point) => point.latitude), longitude: mean((point) => point.longitude) };
   return {
     marketId: market.marketId,
     homeRegion: market.homeRegion,
     center,
-    radiusMeters: Math.max(...centers.map((point) => distanceMeters(center, point))),
+    radiusMeters: Math.max(...corners.map((point) => distanceMeters(center, point))),
     contains: ({ latitude, longitude }) => resolutions.some((resolution) => cover.has(latLngToCell(latitude, longitude, resolution))),
   };
 }

@@ -6,16 +6,16 @@
 import type { WatchOffersResponse } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { DriverStatus, type Driver } from "@ridegrid/contracts/gen/type/v1/driver_pb";
 import { RideStatus, type Offer, type Ride } from "@ridegrid/contracts/gen/type/v1/ride_pb";
-import { type Car, driveRide } from "./drive-ride.ts";
+import { type Car, createCar } from "./car.ts";
+import { driveRide } from "./drive-ride.ts";
 import type { LatLng } from "./geography.ts";
 import type { Identity } from "./identity.ts";
 import { driverDeclineShare, driverIgnoreShare, driverThinkSeconds } from "./limits.ts";
-import { createLeg, type Leg, parkedAt, placeOn } from "./movement.ts";
 import { childController, pause } from "./pause.ts";
-import type { PositionReports } from "./position-reports.ts";
+import type { PositionReports, ReportHandle } from "./position-reports.ts";
 import type { Random } from "./random.ts";
-import { wallMs, type World } from "./world.ts";
 import { createVersionCheck } from "./witness.ts";
+import { wallMs, type World } from "./world.ts";
 
 export type DriverSpec = { readonly identity: Identity; readonly random: Random; readonly start: LatLng; readonly seats: number; readonly plate: string };
 
@@ -27,114 +27,27 @@ export interface DriverAgent {
 
 type Job = { readonly rideId: string; readonly version: bigint; readonly controller: AbortController; readonly done: Promise<void> };
 
+type Self = {
+  readonly world: World;
+  readonly identity: Identity;
+  readonly random: Random;
+  readonly car: Car;
+  readonly shift: AbortController;
+  readonly checkVersion: (version: number, reset: boolean) => void;
+  job: Job | null;
+  /** The offer he has last seen, and whether it is over. */
+  offer: { readonly id: string; over: boolean } | null;
+  reports: ReportHandle | null;
+};
+
 const drivenStatuses: ReadonlySet<RideStatus> = new Set([RideStatus.ASSIGNED, RideStatus.ARRIVED, RideStatus.IN_PROGRESS]);
 
 export function createDriverAgent(world: World, spec: DriverSpec, positions: PositionReports): DriverAgent {
   const { identity, random } = spec;
-  const { clock, tally, ledger, gateway, calls } = world;
+  const { calls, gateway, tally } = world;
   const shift = childController(world.signal);
   const checkVersion = createVersionCheck(world.witness, `the offers of driver "${identity.subject}"`, { repeats: true });
-  let leg: Leg = parkedAt(spec.start, clock.nowMs());
-  let job: Job | null = null;
-  /** The offer he has last seen, and whether it is over. */
-  let offer: { readonly id: string; over: boolean } | null = null;
-  let reports: { readonly reportNow: () => void; readonly remove: () => void } | null = null;
-
-  const car: Car = {
-    identity,
-    random,
-    async driveTo(point, signal) {
-      const startMs = clock.nowMs();
-      leg = createLeg(placeOn(leg, startMs).location, point, { startMs, speedup: world.speedup });
-      if (await pause(leg.endMs - startMs, signal)) return true;
-      const nowMs = clock.nowMs();
-      leg = parkedAt(placeOn(leg, nowMs).location, nowMs);
-      return false;
-    },
-    reportNow: () => reports?.reportNow(),
-  };
-
-  function take(ride: Ride): void {
-    if (job?.rideId === ride.rideId) return;
-    job?.controller.abort();
-    const { controller, dispose } = childController(shift.controller.signal);
-    const mine: Job = { rideId: ride.rideId, version: ride.version, controller, done: driveRide(world, car, ride, controller.signal).finally(end) };
-    job = mine;
-    function end(): void {
-      dispose();
-      if (job === mine) job = null;
-      if (!ledger.isOurs(ride.rideId)) ledger.forget(ride.rideId);
-    }
-  }
-
-  function letGo(rideId: string | null): void {
-    if (job !== null && (rideId === null || job.rideId === rideId)) job.controller.abort();
-  }
-
-  async function consider(made: Offer): Promise<void> {
-    tally.offers++;
-    const seen = { id: made.offerId, over: false };
-    offer = seen;
-    const mood = random.next();
-    const thinkMs = wallMs(world, random.between(driverThinkSeconds));
-    if (mood < driverIgnoreShare) return void tally.ignored++;
-    // The offer may come before the answer to the last ride's completion.
-    await job?.done;
-    if (!(await pause(thinkMs, shift.controller.signal)) || seen.over) return;
-    const requestId = world.newRequestId();
-    const { offerId, rideId } = made;
-    if (mood < driverIgnoreShare + driverDeclineShare) {
-      const declined = await calls.run(identity, (options) => gateway.driver.declineOffer({ requestId, offerId }, options));
-      if (declined.kind !== "done") return;
-      tally.declined++;
-      return ledger.offerEnded(rideId, offerId);
-    }
-    const accepted = await calls.run(identity, (options) => gateway.driver.acceptOffer({ requestId, offerId }, options));
-    if (accepted.kind === "refused") return ledger.offerEnded(rideId, offerId);
-    if (accepted.kind !== "done" || accepted.value.ride === undefined) return;
-    tally.accepted++;
-    ledger.told(accepted.value.ride, "driver");
-    if (!seen.over) take(accepted.value.ride);
-  }
-
-  function follow({ cursor, reset, update }: WatchOffersResponse, resumed: boolean): boolean {
-    const version = Number(cursor);
-    // Documented as the driver's version; one that is no number is only passed back.
-    if (cursor !== "" && Number.isSafeInteger(version)) checkVersion(version, reset);
-    switch (update.case) {
-      case "offer":
-        if (offer?.id !== update.value.offerId) void consider(update.value);
-        break;
-      case "offerWithdrawn":
-        if (offer?.id === update.value.offerId) offer.over = true;
-        break;
-      case "ride":
-        onRide(update.value, reset || resumed);
-        break;
-      case "driver":
-        onDriver(update.value, reset || resumed);
-        break;
-    }
-    return shift.controller.signal.aborted;
-  }
-
-  function onRide(ride: Ride, caughtUp: boolean): void {
-    ledger.told(ride, "driver");
-    const mine = ride.driverId === identity.subject && drivenStatuses.has(ride.status);
-    // The stream may still be telling of the time before he accepted.
-    if (!mine) return job !== null && ride.version > job.version ? letGo(ride.rideId) : undefined;
-    // His own accept brings the ride too; only what he did not start himself is taken up here.
-    if (job === null && (caughtUp || ride.offerId !== offer?.id)) take(ride);
-  }
-
-  function onDriver(driver: Driver, caughtUp: boolean): void {
-    if (driver.ride !== undefined) return onRide(driver.ride, caughtUp);
-    if (driver.status === DriverStatus.AVAILABLE || driver.status === DriverStatus.OFFLINE) {
-      if (offer !== null) offer.over = true;
-      letGo(null);
-    }
-  }
-
+  const self: Self = { world, identity, random, car: createCar(world, spec.start), shift: shift.controller, checkVersion, job: null, offer: null, reports: null };
   return {
     async goOnline() {
       const requestId = world.newRequestId();
@@ -143,17 +56,101 @@ export function createDriverAgent(world: World, spec: DriverSpec, positions: Pos
       // A ride of an earlier city may still be his: his stream will tell.
       if (answer.kind !== "done" && !(answer.kind === "refused" && answer.reason === "DRIVER_ON_RIDE")) return false;
       tally.driversOnline++;
-      reports = positions.add({ identity, place: () => placeOn(leg, clock.nowMs()) });
-      reports.reportNow();
-      void world.streams.watch({ identity, signal: shift.controller.signal, onMessage: follow, open: (clients, cursor, options) => clients.driver.watchOffers({ cursor }, options) });
+      self.reports = positions.add({ identity, place: self.car.place });
+      self.reports.reportNow();
+      const onMessage = (message: WatchOffersResponse, resumed: boolean): boolean => follow(self, message, resumed);
+      void world.streams.watch({ identity, signal: self.shift.signal, onMessage, open: (clients, cursor, options) => clients.driver.watchOffers({ cursor }, options) });
       return true;
     },
     async goOffline() {
       const requestId = world.newRequestId();
       const answer = await calls.run(identity, (options) => gateway.driver.goOffline({ requestId }, options));
       if (answer.kind === "done") tally.driversOnline--;
-      reports?.remove();
-      shift.controller.abort();
+      self.reports?.remove();
+      self.shift.abort();
+      shift.dispose();
     },
   };
+}
+
+function follow(self: Self, { cursor, reset, update }: WatchOffersResponse, resumed: boolean): boolean {
+  const version = Number(cursor);
+  // Documented as the driver's version; one that is no number is only passed back.
+  if (cursor !== "" && Number.isSafeInteger(version)) self.checkVersion(version, reset);
+  switch (update.case) {
+    case "offer":
+      if (self.offer?.id !== update.value.offerId) void consider(self, update.value);
+      break;
+    case "offerWithdrawn":
+      if (self.offer?.id === update.value.offerId) self.offer.over = true;
+      break;
+    case "ride":
+      onRide(self, update.value, reset || resumed);
+      break;
+    case "driver":
+      onDriver(self, update.value, reset || resumed);
+      break;
+  }
+  return self.shift.signal.aborted;
+}
+
+async function consider(self: Self, { offerId, rideId }: Offer): Promise<void> {
+  const { world, identity, random } = self;
+  const { calls, gateway, ledger, tally } = world;
+  tally.offers++;
+  const seen = { id: offerId, over: false };
+  self.offer = seen;
+  const mood = random.next();
+  const thinkMs = wallMs(world, random.between(driverThinkSeconds));
+  if (mood < driverIgnoreShare) return void tally.ignored++;
+  // The offer may come before the answer to the last ride's completion.
+  await self.job?.done;
+  if (!(await pause(thinkMs, self.shift.signal)) || seen.over) return;
+  const requestId = world.newRequestId();
+  if (mood < driverIgnoreShare + driverDeclineShare) {
+    const declined = await calls.run(identity, (options) => gateway.driver.declineOffer({ requestId, offerId }, options));
+    if (declined.kind !== "done") return;
+    tally.declined++;
+    return ledger.offerEnded(rideId, offerId);
+  }
+  const accepted = await calls.run(identity, (options) => gateway.driver.acceptOffer({ requestId, offerId }, options));
+  if (accepted.kind === "refused") return ledger.offerEnded(rideId, offerId);
+  if (accepted.kind !== "done" || accepted.value.ride === undefined) return;
+  tally.accepted++;
+  ledger.told(accepted.value.ride, "driver");
+  if (!seen.over) take(self, accepted.value.ride);
+}
+
+function take(self: Self, ride: Ride): void {
+  const { world, identity, random, car } = self;
+  if (self.job?.rideId === ride.rideId) return;
+  self.job?.controller.abort();
+  const { controller, dispose } = childController(self.shift.signal);
+  const wheel = { identity, random, car, reportNow: () => self.reports?.reportNow() };
+  const job: Job = { rideId: ride.rideId, version: ride.version, controller, done: driveRide(world, wheel, ride, controller.signal).finally(end) };
+  self.job = job;
+  function end(): void {
+    dispose();
+    if (self.job === job) self.job = null;
+    if (!world.ledger.isOurs(ride.rideId)) world.ledger.forget(ride.rideId);
+  }
+}
+
+function onRide(self: Self, ride: Ride, caughtUp: boolean): void {
+  const { job, offer, identity } = self;
+  self.world.ledger.told(ride, "driver");
+  if (ride.driverId === identity.subject && drivenStatuses.has(ride.status)) {
+    // His own accept brings the ride too; only what he did not start himself is taken up here.
+    if (job === null && (caughtUp || ride.offerId !== offer?.id)) take(self, ride);
+    return;
+  }
+  // The stream may still be telling of the time before he accepted.
+  if (job?.rideId === ride.rideId && ride.version > job.version) job.controller.abort();
+}
+
+function onDriver(self: Self, driver: Driver, caughtUp: boolean): void {
+  if (driver.ride !== undefined) return onRide(self, driver.ride, caughtUp);
+  if (driver.status !== DriverStatus.AVAILABLE && driver.status !== DriverStatus.OFFLINE) return;
+  if (self.offer !== null) self.offer.over = true;
+  self.job?.controller.abort();
 }

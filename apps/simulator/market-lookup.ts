@@ -10,7 +10,7 @@ import type { Identity } from "./identity.ts";
 import { retryMaxMs, startPatienceMs } from "./limits.ts";
 import { pause } from "./pause.ts";
 
-export type LookupDeps = { readonly gateway: GatewayClient; readonly operator: Identity; readonly clock: Clock; readonly signal: AbortSignal };
+export type LookupDeps = { readonly gateway: GatewayClient; readonly operator: Identity; readonly clock: Clock; readonly signal: AbortSignal; readonly patienceMs?: number };
 
 /** @throws a complaint when the platform does not answer in time or serves no such market. */
 export async function findMarket(deps: LookupDeps, marketId: string): Promise<City> {
@@ -23,11 +23,11 @@ export async function findMarket(deps: LookupDeps, marketId: string): Promise<Ci
   throw new Complaint(`Cannot simulate market "${marketId}": the platform serves ${known.join(", ") || "none"}`);
 }
 
-async function listRegions({ gateway, operator, clock, signal }: LookupDeps): Promise<readonly Region[]> {
-  const deadlineMs = clock.nowMs() + startPatienceMs;
+async function listRegions({ gateway, operator, clock, signal, patienceMs = startPatienceMs }: LookupDeps): Promise<readonly Region[]> {
+  const deadlineMs = clock.nowMs() + patienceMs;
   for (;;) {
     try {
-      const options: CallOptions = { headers: await operator.headers(), timeoutMs: startPatienceMs, signal };
+      const options: CallOptions = { headers: await operator.headers(), timeoutMs: patienceMs, signal };
       return (await gateway.ops.listRegions({}, options)).regions;
     } catch (cause) {
       const failure = failureOf(cause);

@@ -5,21 +5,22 @@
 import { PositionRejection } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { failureOf } from "./failure.ts";
 import type { Identity } from "./identity.ts";
-import { positionIntervalMs, positionsInFlightMax, positionSlots, positionTimeoutMs } from "./limits.ts";
+import { positionIntervalMs, positionsInFlightMax, positionSlots, positionTimeoutMs, vehicleSpeedMps } from "./limits.ts";
 import type { Place } from "./movement.ts";
 import { count } from "./tally.ts";
 import type { World } from "./world.ts";
-import { vehicleSpeedMps } from "./limits.ts";
 
 export interface Reporter {
   readonly identity: Identity;
-  /** Where the driver is now; null while off shift. */
-  place(): Place | null;
+  /** Where the driver is now. */
+  place(): Place;
 }
+
+export type ReportHandle = { readonly reportNow: () => void; readonly remove: () => void };
 
 export interface PositionReports {
   /** The driver reports from now on, every two seconds. */
-  add(reporter: Reporter): { readonly reportNow: () => void; readonly remove: () => void };
+  add(reporter: Reporter): ReportHandle;
   close(): void;
 }
 
@@ -32,11 +33,10 @@ export function createPositionReports(world: Pick<World, "gateway" | "clock" | "
   let slot = 0;
 
   function report(entry: Entry): void {
-    const place = entry.reporter.place();
-    if (place === null || inFlight >= positionsInFlightMax) return;
+    if (inFlight >= positionsInFlightMax) return;
     inFlight++;
     entry.inFlight = true;
-    void send(world, entry, place).finally(() => {
+    void send(world, entry).finally(() => {
       inFlight--;
       entry.inFlight = false;
     });
@@ -61,10 +61,11 @@ export function createPositionReports(world: Pick<World, "gateway" | "clock" | "
   };
 }
 
-async function send({ gateway, clock, tally, signal }: Pick<World, "gateway" | "clock" | "tally" | "signal">, entry: Entry, place: Place): Promise<void> {
+async function send({ gateway, clock, tally, signal }: Pick<World, "gateway" | "clock" | "tally" | "signal">, entry: Entry): Promise<void> {
   const { identity } = entry.reporter;
   try {
     const headers = await identity.headers();
+    const place = entry.reporter.place();
     const nowMs = clock.nowMs();
     const observeTime = { seconds: BigInt(Math.floor(nowMs / 1_000)), nanos: Math.floor(nowMs % 1_000) * 1_000_000 };
     // The car's own speed: a speedup moves the city's clock, not its speed limit.
