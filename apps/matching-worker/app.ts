@@ -4,7 +4,7 @@
  */
 import type { ConnectRouter } from "@connectrpc/connect";
 import { MatchingService } from "@ridegrid/contracts";
-import { createLeaseKeeper, createRelay, type EventLog, type Lease, type LeaseKeeper, type LeaseLimits, type Relay } from "@ridegrid/eventlog";
+import { createLeaseKeeper, createRelay, type EventLog, type Lease, type LeaseKeeper, type Relay } from "@ridegrid/eventlog";
 import { apiError, type ServiceDirectory } from "@ridegrid/rpc";
 import type { App, ProcessContext, ReadinessPart, Sql } from "@ridegrid/runtime";
 import type { RegionMarket, Regions } from "@ridegrid/spatial";
@@ -24,9 +24,12 @@ export type MatchingWorkerDeps = {
   readonly regions: Regions;
   /** Schema `matching`, with the event log's tables. */
   readonly sql: Sql;
+  /** One connection of its own for leases: a renewal must not queue behind work. */
+  readonly leaseSql: Sql;
+  /** The relay's own small pool. */
+  readonly relaySql: Sql;
   readonly eventLog: EventLog;
   readonly directory: ServiceDirectory;
-  readonly leaseLimits?: Partial<LeaseLimits>;
 };
 
 export type MatchingWorker = App & { routes(router: ConnectRouter): void };
@@ -38,7 +41,7 @@ export function createMatchingWorker(deps: MatchingWorkerDeps): MatchingWorker {
   const { context, region, sql, eventLog } = deps;
   const name = `${matchingConsumer}.${region}`;
   const markets = deps.regions.region(region).markets;
-  const relay = createRelay({ context, sql, writer: matchingConsumer, regions: [region], eventLog: () => eventLog });
+  const relay = createRelay({ context, sql: deps.relaySql, writer: matchingConsumer, regions: [region], eventLog: () => eventLog });
   const sessions = createSessions(deps, { name, markets, relay });
   const startTimeMs = context.clock.nowMs();
   let stopping: Promise<void> | undefined;
@@ -96,12 +99,11 @@ function createSessions(deps: MatchingWorkerDeps, parts: { readonly name: string
 
   const keeper = createLeaseKeeper({
     context,
-    sql,
+    sql: deps.leaseSql,
     consumer: matchingConsumer,
     wanted: markets.map(({ partition }) => ({ homeRegion: region, partition })),
     onGained: begin,
     onLost: end,
-    ...(deps.leaseLimits === undefined ? {} : { limits: deps.leaseLimits }),
   });
   const all = (): readonly MarketSession[] => [...running.values()].map(({ session }) => session).filter(({ lease }) => !lease.signal.aborted);
   return {

@@ -15,8 +15,6 @@ import { createClient, type Client } from "@connectrpc/connect";
 import { createMatchingWorker, type MatchingWorker } from "./app.ts";
 import { nyc, regions } from "./matching.fixtures.ts";
 
-const leaseLimits = { leaseMs: 900, renewMs: 150, statementMs: 600 };
-
 export type WorkerFixture = Awaited<ReturnType<typeof createWorkerFixture>>;
 
 export async function createWorkerFixture() {
@@ -25,7 +23,7 @@ export async function createWorkerFixture() {
   const clock = createTestContext().clock;
   const eventLog = createEmbeddedEventLog({ sql: logDatabase.sql(), clock });
   await eventLog.ensureTopics(topicCatalogue.map(({ name, retentionMs }) => ({ topic: physicalTopic("ewr", name), partitions: partitionsPerTopic, retentionMs })));
-  const matchingSql = (): Sql => platform.sql({ role: "matching", schema: "matching" });
+  const matchingSql = (max = 4): Sql => platform.sql({ role: "matching", schema: "matching", max });
   await migrate(matchingSql(), eventLogMigrations);
 
   const openWork = { rides: [] as Ride[], drivers: [] as Driver[], asked: 0 };
@@ -42,7 +40,7 @@ export async function createWorkerFixture() {
 
   function worker(): { readonly worker: MatchingWorker; readonly context: TestContext; readonly client: Client<typeof MatchingService> } {
     const context = createTestContext();
-    const made = createMatchingWorker({ context, region: "ewr", regions, sql: matchingSql(), eventLog, directory, leaseLimits });
+    const made = createMatchingWorker({ context, region: "ewr", regions, sql: matchingSql(), leaseSql: matchingSql(1), relaySql: matchingSql(), eventLog, directory });
     workers.push(made);
     return { worker: made, context, client: createClient(MatchingService, createInMemoryTransport((router) => made.routes(router))) };
   }
