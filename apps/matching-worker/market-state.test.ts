@@ -1,3 +1,4 @@
+/** The fold of snapshot and log: whatever comes twice, late or out of order, the state is as if it had come once. */
 import { describe, expect, test } from "bun:test";
 import { evolveRide, proposalId, type Ride, type RideEvent } from "@ridegrid/domain";
 import fc from "fast-check";

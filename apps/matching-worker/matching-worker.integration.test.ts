@@ -1,3 +1,4 @@
+/** The worker on real Postgres and the embedded log: proposals, restarts, a stopped log, a takeover. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { evolveRide, proposalId, type RideEvent } from "@ridegrid/domain";
 import { eventually } from "@ridegrid/testing";

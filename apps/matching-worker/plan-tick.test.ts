@@ -1,3 +1,4 @@
+/** The plan against a look at every pair, and the rules of who may be asked. */
 import { describe, expect, test } from "bun:test";
 import { defaultDispatchPolicy, evolveRide, proposalId } from "@ridegrid/domain";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+/** Each reason to refuse a position, at its bound and just beyond. */
 import { describe, expect, test } from "bun:test";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@ridegrid/contracts";

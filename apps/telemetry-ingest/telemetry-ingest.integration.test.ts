@@ -1,3 +1,4 @@
+/** Ingest on the embedded log: acknowledged means durable, with the log there, away and back. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { type Client, createClient } from "@connectrpc/connect";

@@ -1,3 +1,4 @@
+/** The grid against brute force. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { createCsrGrid, createNeighbors, type Positions } from "./csr-grid.ts";

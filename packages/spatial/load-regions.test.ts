@@ -1,3 +1,4 @@
+/** The shipped regions file, and what each mistake in one gets. */
 import { describe, expect, test } from "bun:test";
 import { defaultDispatchPolicy, regionId } from "@ridegrid/domain";
 import { latLngToCell } from "h3-js";

@@ -1,3 +1,4 @@
+/** Slots of moving points over any history. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { createMovingPoints } from "./moving-points.ts";

@@ -1,3 +1,4 @@
+/** Local metres against the haversine. */
 import { expect, test } from "bun:test";
 import { haversineMeters } from "@ridegrid/domain";
 import fc from "fast-check";
