@@ -24,7 +24,16 @@ import { watchDriver } from "./handlers/watch-driver.ts";
 import { watchMarket } from "./handlers/watch-market.ts";
 import { watchRide } from "./handlers/watch-ride.ts";
 import { createLastPositions } from "./last-positions.ts";
-import { driverHistoryMaxMs, driverHistoryMs, driverHistoryVersions, logProbeTimeoutMs, positionsMax, pruneIntervalMs, pruneRowsMax, watchersMax } from "./limits.ts";
+import {
+  driverHistoryMaxMs,
+  driverHistoryMs,
+  driverHistoryVersions,
+  logProbeTimeoutMs,
+  positionsMax,
+  pruneIntervalMs,
+  pruneRowsMax,
+  watchersMax,
+} from "./limits.ts";
 import { createReach } from "./reach.ts";
 import { createPostgresRideStore } from "./ride-store.postgres.ts";
 import { pollForOthers } from "./shared-poll.ts";

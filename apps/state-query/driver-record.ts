@@ -22,7 +22,15 @@ export function decodeDriverRecord(payload: Uint8Array, source: { readonly parti
   if (driver.driverId === "") throw new Error("Cannot fold a driver event: it names no driver");
   if (!(version >= 1)) throw new Error(`Cannot fold an event of driver "${driver.driverId}": version ${version} is below 1`);
   const { partition, offset } = source;
-  const record = { driverId: driver.driverId, version, status: driverStatusFromWire(driver.status), marketId: envelope.marketId, occurredAtMs: envelope.occurredAtMs, partition, offset };
+  const record = {
+    driverId: driver.driverId,
+    version,
+    status: driverStatusFromWire(driver.status),
+    marketId: envelope.marketId,
+    occurredAtMs: envelope.occurredAtMs,
+    partition,
+    offset,
+  };
   refuseUnstorable(record, `an event of driver "${driver.driverId}"`);
   return { ...record, payload };
 }

@@ -65,7 +65,10 @@ export async function foldDriverBatch(store: DriverStore, tx: Queryable, records
   };
 }
 
-function decodeAll<T>(records: readonly ReadRecord[], decode: (record: ReadRecord) => T): { readonly decoded: readonly T[]; readonly dead: readonly DeadRecord[] } {
+function decodeAll<T>(
+  records: readonly ReadRecord[],
+  decode: (record: ReadRecord) => T,
+): { readonly decoded: readonly T[]; readonly dead: readonly DeadRecord[] } {
   const decoded: T[] = [];
   const dead: DeadRecord[] = [];
   for (const record of records) {

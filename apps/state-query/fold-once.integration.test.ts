@@ -29,10 +29,13 @@ const modelHash = (of: TestRegion): Promise<string> => hashRides(createPostgresR
 /** Everything appended is behind both checkpoints. */
 async function caughtUp(of: TestRegion): Promise<void> {
   const ends = { [rideTopic]: (await of.log.bounds(rideTopic, 0)).end, [driverTopic]: (await of.log.bounds(driverTopic, 0)).end };
-  await eventually(async () => {
-    const rows = await of.sql<{ topic: string; next_offset: number }[]>`SELECT topic, next_offset FROM checkpoint`;
-    return rows.length === 2 && rows.every((row) => row.next_offset === ends[row.topic]);
-  }, { timeoutMs: 20_000, what: "the fold to reach the end of the log" });
+  await eventually(
+    async () => {
+      const rows = await of.sql<{ topic: string; next_offset: number }[]>`SELECT topic, next_offset FROM checkpoint`;
+      return rows.length === 2 && rows.every((row) => row.next_offset === ends[row.topic]);
+    },
+    { timeoutMs: 20_000, what: "the fold to reach the end of the log" },
+  );
 }
 
 async function expectModel(of: TestRegion, city: City): Promise<void> {
@@ -91,7 +94,11 @@ describe("the read model", () => {
     for (const again of [changes, changes]) await of.append(again);
     await caughtUp(of);
     await expectModel(of, city);
-    expect(await process.context.metricsText()).toMatch(new RegExp(`read_model_events[^\\n]*result="duplicate"[^\\n]*topic="${rideTopic}"[^\\n]* [1-9]|read_model_events[^\\n]*topic="${rideTopic}"[^\\n]*result="duplicate"[^\\n]* [1-9]`));
+    expect(await process.context.metricsText()).toMatch(
+      new RegExp(
+        `read_model_events[^\\n]*result="duplicate"[^\\n]*topic="${rideTopic}"[^\\n]* [1-9]|read_model_events[^\\n]*topic="${rideTopic}"[^\\n]*result="duplicate"[^\\n]* [1-9]`,
+      ),
+    );
     await process.app.stop();
     await of.sql`TRUNCATE ride_view, ride_event, parked_ride_event, driver_view, driver_event, checkpoint`;
     const rebuilt = await of.process();
@@ -106,7 +113,9 @@ describe("the read model", () => {
     await of.process();
     const { city, changes } = cityOf(13, 300);
     const random = createSeededRandom(13);
-    const shuffled = [...changes, ...changes.filter(() => random.next() < 0.3)].map((change, index) => ({ change, at: index + random.next() * 40 })).toSorted((left, right) => left.at - right.at);
+    const shuffled = [...changes, ...changes.filter(() => random.next() < 0.3)]
+      .map((change, index) => ({ change, at: index + random.next() * 40 }))
+      .toSorted((left, right) => left.at - right.at);
     for (let from = 0; from < shuffled.length; from += 40) await of.append(shuffled.slice(from, from + 40).map(({ change }) => change));
     await caughtUp(of);
     await expectModel(of, city);
@@ -124,7 +133,14 @@ describe("the read model", () => {
     await stream.next();
     const began = performance.now();
     await first.app.stop();
-    expect(reasonOf(await stream.next().then(() => stream.next()).catch((error: unknown) => error))).toBe("DRAINING");
+    expect(
+      reasonOf(
+        await stream
+          .next()
+          .then(() => stream.next())
+          .catch((error: unknown) => error),
+      ),
+    ).toBe("DRAINING");
     await of.append(changes.slice(60));
     await caughtUp(of);
     expect(performance.now() - began).toBeLessThan(5_000);

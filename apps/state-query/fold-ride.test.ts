@@ -45,15 +45,26 @@ describe("foldRide()", () => {
     expect(twice.ride).toEqual(ride);
     expect(twice.applied).toEqual([]);
     expect(twice.duplicates).toBe(6);
-    expect(foldRide(nothing, records.flatMap((record) => [record, record])).ride).toEqual(ride);
+    expect(
+      foldRide(
+        nothing,
+        records.flatMap((record) => [record, record]),
+      ).ride,
+    ).toEqual(ride);
   });
 
   test("parks what is beyond a gap, and applies it when the missing event comes late", () => {
     const { ride, records } = givenRide();
-    const parked = foldRide(nothing, records.filter((record) => record.event.version !== 3));
+    const parked = foldRide(
+      nothing,
+      records.filter((record) => record.event.version !== 3),
+    );
     expect(parked.ride?.version).toBe(2);
     expect(versions(parked.parked)).toEqual([4, 5, 6]);
-    const whole = foldRide({ ride: parked.ride, parked: parked.parked }, records.filter((record) => record.event.version === 3));
+    const whole = foldRide(
+      { ride: parked.ride, parked: parked.parked },
+      records.filter((record) => record.event.version === 3),
+    );
     expect(whole.ride).toEqual(ride);
     expect(versions(whole.applied)).toEqual([3, 4, 5, 6]);
     expect(whole.unparked).toEqual([4, 5, 6]);

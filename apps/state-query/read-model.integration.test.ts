@@ -26,10 +26,13 @@ function newCity() {
 }
 
 async function rideAt(rideId: string, version: number) {
-  return await eventually(async () => {
-    const { ride } = await process.client.getRideView({ region, rideId }, operator);
-    return ride?.version === BigInt(version) ? ride : undefined;
-  }, { what: `ride ${rideId} at version ${version}` });
+  return await eventually(
+    async () => {
+      const { ride } = await process.client.getRideView({ region, rideId }, operator);
+      return ride?.version === BigInt(version) ? ride : undefined;
+    },
+    { what: `ride ${rideId} at version ${version}` },
+  );
 }
 
 /** Requested, offered and accepted. */
@@ -149,7 +152,10 @@ describe("SearchRides", () => {
     const { city } = newCity();
     const rideIds = Array.from({ length: 23 }, () => city.request("r-search"));
     const canceled = rideIds[3]?.rideId ?? "";
-    await ewr.append([...rideIds.map(({ change }) => change), city.happen(canceled, { type: "RideCanceled", by: "rider", reason: "other", fee: null, offerId: null })]);
+    await ewr.append([
+      ...rideIds.map(({ change }) => change),
+      city.happen(canceled, { type: "RideCanceled", by: "rider", reason: "other", fee: null, offerId: null }),
+    ]);
     await rideAt(canceled, 2);
     await rideAt(rideIds.at(-1)?.rideId ?? "", 1);
     const seen: string[] = [];
@@ -172,7 +178,11 @@ describe("SearchRides", () => {
 describe("the driver's history", () => {
   test("keeps the last hundred versions of a day-old history, nothing older than a week, and deletes in bounded batches", async () => {
     const drivers = createPostgresDriverStore({ sql: ewr.sql, region });
-    const ages = [["d-day", "25 hours"], ["d-week", "8 days"], ["d-fresh", "1 hour"]] as const;
+    const ages = [
+      ["d-day", "25 hours"],
+      ["d-week", "8 days"],
+      ["d-fresh", "1 hour"],
+    ] as const;
     for (const [driver, age] of ages) {
       await ewr.sql`INSERT INTO driver_view VALUES (${region}, ${driver}, 0, 'nyc', 'offline', 150, now(), '')`;
       await ewr.sql`INSERT INTO driver_event SELECT ${region}, ${driver}, n, 0, -n, now() - ${age}::interval, '' FROM generate_series(1, 150) n`;
@@ -181,14 +191,19 @@ describe("the driver's history", () => {
     expect(await drivers.prune(bounds, 60)).toBe(60);
     expect(await drivers.prune(bounds, 1_000)).toBe(140);
     expect(await drivers.prune(bounds, 1_000)).toBe(0);
-    const left = await ewr.sql`SELECT driver_id, min(version) AS first, count(*) AS kept FROM driver_event WHERE driver_id = ANY(${ages.map(([driver]) => driver)}) GROUP BY 1 ORDER BY 1`;
-    expect([...left]).toEqual([{ driver_id: "d-day", first: 51, kept: 100 }, { driver_id: "d-fresh", first: 1, kept: 150 }]);
+    const left =
+      await ewr.sql`SELECT driver_id, min(version) AS first, count(*) AS kept FROM driver_event WHERE driver_id = ANY(${ages.map(([driver]) => driver)}) GROUP BY 1 ORDER BY 1`;
+    expect([...left]).toEqual([
+      { driver_id: "d-day", first: 51, kept: 100 },
+      { driver_id: "d-fresh", first: 1, kept: 150 },
+    ]);
   });
 });
 
 describe("WatchMarket", () => {
   test("says that it is not live", async () => {
-    const next = process.client.watchMarket({ command: { marketId: "nyc" } }, operator)[Symbol.asyncIterator]().next();
+    const stream = process.client.watchMarket({ command: { marketId: "nyc" } }, operator);
+    const next = stream[Symbol.asyncIterator]().next();
     expect(reasonOf(await next.catch((refusal: unknown) => refusal))).toBe("UNIMPLEMENTED");
   });
 });

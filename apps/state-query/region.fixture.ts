@@ -42,8 +42,18 @@ export async function createTestRegion(): Promise<TestRegion> {
     const context = createTestContext();
     const directory = createServiceDirectory(() => transport);
     const pool = database.sql({ role: "state", schema: "state" });
-    const app = createStateQuery({ context, region, regions, sql: pool, leaseSql: database.sql({ role: "state", schema: "state", max: 1 }), eventLog: log, directory });
-    const transport = createInMemoryTransport((router) => app.routes(router), { onFault: ({ method, error }) => context.logger.error({ error, method }, "fault") });
+    const app = createStateQuery({
+      context,
+      region,
+      regions,
+      sql: pool,
+      leaseSql: database.sql({ role: "state", schema: "state", max: 1 }),
+      eventLog: log,
+      directory,
+    });
+    const transport = createInMemoryTransport((router) => app.routes(router), {
+      onFault: ({ method, error }) => context.logger.error({ error, method }, "fault"),
+    });
     apps.push(app);
     await app.start();
     return { app, client: createClient(StateService, transport), context };
@@ -68,10 +78,18 @@ async function readRegions(): Promise<Regions> {
   return loadRegions(await Bun.file(fileURLToPath(new URL("../../deploy/regions.json", import.meta.url))).json());
 }
 
-export async function appendChanges(log: EmbeddedEventLog, changes: readonly Change[]): Promise<void> {
+async function appendChanges(log: EmbeddedEventLog, changes: readonly Change[]): Promise<void> {
   const present = (record: LogRecord | null): readonly LogRecord[] => (record === null ? [] : [record]);
-  await log.append(rideTopic, 0, changes.flatMap((change) => present(change.ride)));
-  await log.append(driverTopic, 0, changes.flatMap((change) => present(change.driver)));
+  await log.append(
+    rideTopic,
+    0,
+    changes.flatMap((change) => present(change.ride)),
+  );
+  await log.append(
+    driverTopic,
+    0,
+    changes.flatMap((change) => present(change.driver)),
+  );
 }
 
 export const operator = asService("test");

@@ -45,16 +45,21 @@ type Source = { readonly partition: number; look(): Promise<void>; forget(): voi
 type ChangedKeys = (from: number, to: number) => Promise<readonly WatchKey[]>;
 
 function rideSource(deps: SharedPollDeps, partition: number): Source {
-  const changed: ChangedKeys = async (from, to) => (await deps.rides.changedBetween(partition, from, to, sharedPollKeysMax)).map((id): WatchKey => `ride:${id}`);
+  const changed: ChangedKeys = async (from, to) =>
+    (await deps.rides.changedBetween(partition, from, to, sharedPollKeysMax)).map((id): WatchKey => `ride:${id}`);
   return createSource(deps, { topic: physicalTopic(deps.region, "ride-events.v1"), partition, changed });
 }
 
 function driverSource(deps: SharedPollDeps, partition: number): Source {
-  const changed: ChangedKeys = async (from, to) => (await deps.drivers.changedBetween(partition, from, to, sharedPollKeysMax)).map((id): WatchKey => `driver:${id}`);
+  const changed: ChangedKeys = async (from, to) =>
+    (await deps.drivers.changedBetween(partition, from, to, sharedPollKeysMax)).map((id): WatchKey => `driver:${id}`);
   return createSource(deps, { topic: physicalTopic(deps.region, "driver-events.v1"), partition, changed });
 }
 
-function createSource(deps: SharedPollDeps, { topic, partition, changed }: { readonly topic: string; readonly partition: number; readonly changed: ChangedKeys }): Source {
+function createSource(
+  deps: SharedPollDeps,
+  { topic, partition, changed }: { readonly topic: string; readonly partition: number; readonly changed: ChangedKeys },
+): Source {
   let seen: number | null = null;
   return {
     partition,

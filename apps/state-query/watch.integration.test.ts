@@ -56,7 +56,11 @@ const watchDriver = (process: StateProcess, driverId: string, cursor = "") =>
   messages<WatchOffersResponse>((signal) => process.client.watchDriver({ region, driverId, command: { cursor } }, as("driver", driverId, signal)));
 
 /** Follows until `isLast`, through cuts at random places; each part goes to a random process. */
-async function followThroughCuts<T extends { readonly cursor: string }>(open: (process: StateProcess, cursor: string) => Messages<T>, isLast: (message: T) => boolean, random: Random) {
+async function followThroughCuts<T extends { readonly cursor: string }>(
+  open: (process: StateProcess, cursor: string) => Messages<T>,
+  isLast: (message: T) => boolean,
+  random: Random,
+) {
   const taken: T[] = [];
   let cuts = 0;
   for (;;) {
@@ -130,7 +134,7 @@ function allTaken(streams: readonly { readonly taken: readonly { readonly reset:
 }
 
 async function feedSlowly(changes: readonly Change[], random: Random): Promise<void> {
-  for (let from = 0; from < changes.length; ) {
+  for (let from = 0; from < changes.length;) {
     const count = 1 + Math.floor(random.next() * 6);
     await ewr.append(changes.slice(from, from + count));
     from += count;
@@ -142,7 +146,10 @@ function assigned(given: { readonly city: City; readonly ids: ReturnType<typeof 
   const { city, ids } = given;
   const online = city.goOnline(driver);
   const { rideId, change } = city.request("r-0");
-  return { rideId, changes: [online, change, city.happen(rideId, offerSent(ids, Date.now() + 15_000), driver), city.happen(rideId, offerAccepted(city.ride(rideId)))] };
+  return {
+    rideId,
+    changes: [online, change, city.happen(rideId, offerSent(ids, Date.now() + 15_000), driver), city.happen(rideId, offerAccepted(city.ride(rideId)))],
+  };
 }
 
 describe("WatchRide", () => {
@@ -180,10 +187,14 @@ describe("WatchRide", () => {
     const given = newCity();
     const { rideId, changes } = assigned(given, "d-theirs");
     await ewr.append(changes);
-    const theirs = await watchRide(processes[0], rideId, "", "r-other").take(1).catch((error: unknown) => error);
+    const theirs = await watchRide(processes[0], rideId, "", "r-other")
+      .take(1)
+      .catch((error: unknown) => error);
     expect(reasonOf(theirs)).toBe("RIDE_NOT_FOUND");
     for (const cursor of ["d.1", "r.0", "r.", "r.1.1", "42"]) {
-      const refused = await watchRide(processes[0], rideId, cursor).take(1).catch((error: unknown) => error);
+      const refused = await watchRide(processes[0], rideId, cursor)
+        .take(1)
+        .catch((error: unknown) => error);
       expect(reasonOf(refused)).toBe("FIELD_INVALID");
     }
   });
@@ -195,7 +206,10 @@ describe("WatchRide", () => {
     const stream = watchRide(processes[1], rideId);
     expect(await eventually(async () => (await stream.take(1))[0]?.cursor === "r.3")).toBe(true);
     const now = Date.now();
-    await report("d-seen", [{ latitude: 40.71, observedAtMs: now, sequence: 2n }, { latitude: 40.75, observedAtMs: now - 1_000, sequence: 1n }]);
+    await report("d-seen", [
+      { latitude: 40.71, observedAtMs: now, sequence: 2n },
+      { latitude: 40.75, observedAtMs: now - 1_000, sequence: 1n },
+    ]);
     const [location] = await stream.take(1);
     expect(location).toMatchObject({ cursor: "r.3", update: { case: "driverLocation", value: { location: { latitude: 40.71, longitude: -74 } } } });
     // 0.01° of latitude is 1,112 m; at 7.8 m/s with a detour of 1.35 that is 192 s.
@@ -234,7 +248,12 @@ describe("WatchDriver", () => {
     const again = city.request("r-0");
     const sent = city.happen(again.rideId, offerSent(ids), "d-new");
     const offerId = city.ride(again.rideId).offer?.offerId ?? "";
-    await ewr.append([canceled, again.change, sent, city.happen(again.rideId, { type: "OfferExpired", offerId: city.ride(again.rideId).offer?.offerId ?? ("" as never) })]);
+    await ewr.append([
+      canceled,
+      again.change,
+      sent,
+      city.happen(again.rideId, { type: "OfferExpired", offerId: city.ride(again.rideId).offer?.offerId ?? ("" as never) }),
+    ]);
     const [ended, , expired] = await stream.take(3);
     expect(ended).toMatchObject({ cursor: "d.4", update: { case: "ride", value: { status: RideStatus.CANCELED } } });
     expect(expired).toMatchObject({ cursor: "d.6", update: { case: "offerWithdrawn", value: { offerId, rideId: again.rideId, status: OfferStatus.EXPIRED } } });
@@ -253,7 +272,10 @@ describe("WatchDriver", () => {
     await ewr.append(changes.slice(3));
     await eventually(async () => (await ewr.sql`SELECT FROM driver_view WHERE driver_id = 'd-parts' AND version = 3`).length === 1);
     const rest = watchDriver(processes[1], "d-parts", driver?.cursor);
-    expect((await rest.take(2)).map((message) => [message.cursor, message.reset, message.update.case])).toEqual([["d.2", false, "offer"], ["d.3", false, "ride"]]);
+    expect((await rest.take(2)).map((message) => [message.cursor, message.reset, message.update.case])).toEqual([
+      ["d.2", false, "offer"],
+      ["d.3", false, "ride"],
+    ]);
     rest.leave();
   });
 
@@ -264,12 +286,17 @@ describe("WatchDriver", () => {
     await eventually(async () => (await ewr.sql`SELECT FROM driver_view WHERE driver_id = 'd-old' AND version = 3`).length === 1);
     await ewr.sql`DELETE FROM driver_event WHERE driver_id = 'd-old' AND version < 3`;
     const stream = watchDriver(processes[0], "d-old", "d.1");
-    expect((await stream.take(2)).map((message) => [message.cursor, message.reset, message.update.case])).toEqual([["d.3.1", true, "driver"], ["d.3", false, "ride"]]);
+    expect((await stream.take(2)).map((message) => [message.cursor, message.reset, message.update.case])).toEqual([
+      ["d.3.1", true, "driver"],
+      ["d.3", false, "ride"],
+    ]);
     stream.leave();
   });
 
   test("another driver's stream is refused", async () => {
-    const stream = messages<WatchOffersResponse>((signal) => processes[0].client.watchDriver({ region, driverId: "d-1", command: {} }, as("driver", "d-2", signal)));
+    const stream = messages<WatchOffersResponse>((signal) =>
+      processes[0].client.watchDriver({ region, driverId: "d-1", command: {} }, as("driver", "d-2", signal)),
+    );
     expect(reasonOf(await stream.take(1).catch((error: unknown) => error))).toBe("ROLE_NOT_ALLOWED");
   });
 });

@@ -2,7 +2,13 @@
 import { create } from "@bufbuild/protobuf";
 import { physicalTopic, timestampFromMs, topicCatalogue, type TopicName } from "@ridegrid/contracts";
 import { type GetRegionHealthRequest, type GetRegionHealthResponse, GetRegionHealthResponseSchema } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
-import { ConsumerLagSchema, GetPipelineHealthResponseSchema, LeaseSchema, ProcessHealthSchema, TopicHealthSchema } from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
+import {
+  ConsumerLagSchema,
+  GetPipelineHealthResponseSchema,
+  LeaseSchema,
+  ProcessHealthSchema,
+  TopicHealthSchema,
+} from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
 import { loadCheckpoint, type PartitionBounds } from "@ridegrid/eventlog";
 import { consumerName } from "../consumer-name.ts";
 import { logProbeTimeoutMs } from "../limits.ts";
@@ -14,7 +20,10 @@ export async function getRegionHealth(parts: StateQueryParts, request: GetRegion
   const [topics, leases] = await Promise.all([readTopics(parts), readLeases(parts)]);
   const consumers = await readLags(parts, topics);
   const logAway = topics.some((topic) => topic.bounds === null) ? [`the event log of "${parts.region}" does not answer`] : [];
-  const notReady = parts.readiness().filter((part) => !part.ready).map((part) => `${part.name}: ${part.detail}`);
+  const notReady = parts
+    .readiness()
+    .filter((part) => !part.ready)
+    .map((part) => `${part.name}: ${part.detail}`);
   const process = create(ProcessHealthSchema, {
     name: parts.name,
     region: parts.region,
@@ -61,7 +70,13 @@ async function readLags(parts: StateQueryParts, topics: readonly TopicState[]) {
   );
 }
 
-type LeaseRow = { readonly consumer: string; readonly partition: number; readonly owner: string | null; readonly epoch: number; readonly expires_in_ms: number | null };
+type LeaseRow = {
+  readonly consumer: string;
+  readonly partition: number;
+  readonly owner: string | null;
+  readonly epoch: number;
+  readonly expires_in_ms: number | null;
+};
 
 async function readLeases(parts: StateQueryParts) {
   const rows = await parts.sql<LeaseRow[]>`

@@ -22,7 +22,11 @@ export async function getRideView(parts: StateQueryParts, request: GetRideViewRe
   return create(GetRideViewResponseSchema, { ...(ride === null ? {} : { ride: rideToWire(ride) }), ...optionalTime("asOf", asOfMs) });
 }
 
-async function rideAtVersion(parts: StateQueryParts, wanted: { readonly rideId: string; readonly minVersion: number }, signal: AbortSignal): Promise<Ride | null> {
+async function rideAtVersion(
+  parts: StateQueryParts,
+  wanted: { readonly rideId: string; readonly minVersion: number },
+  signal: AbortSignal,
+): Promise<Ride | null> {
   const deadlineMs = performance.now() + minVersionWaitMs;
   const subscription = parts.wakeups.subscribe(`ride:${wanted.rideId}`);
   try {
