@@ -65,7 +65,16 @@ export function createMatchingWorker(deps: MatchingWorkerDeps): MatchingWorker {
         lastPosition: (request) => lastPosition(sessions.of(request.marketId).state, request, context.clock.nowMs()),
         explainMatch: (request) => explainMatch(sessions.of(request.marketId).explanations.get(request.rideId)),
         getWorkerHealth: () =>
-          workerHealth({ name, region, consumer: matchingConsumer, startTimeMs, detail: readiness(sessions, markets).detail, sessions: sessions.all(), backlog: relay.backlog(), sql }),
+          workerHealth({
+            name,
+            region,
+            consumer: matchingConsumer,
+            startTimeMs,
+            detail: readiness(sessions, markets).detail,
+            sessions: sessions.all(),
+            backlog: relay.backlog(),
+            sql,
+          }),
       }),
   };
 }
@@ -77,7 +86,10 @@ type Sessions = {
   of(marketId: string): MarketSession;
 };
 
-function createSessions(deps: MatchingWorkerDeps, parts: { readonly name: string; readonly markets: readonly RegionMarket[]; readonly relay: Relay }): Sessions {
+function createSessions(
+  deps: MatchingWorkerDeps,
+  parts: { readonly name: string; readonly markets: readonly RegionMarket[]; readonly relay: Relay },
+): Sessions {
   const { context, region, sql } = deps;
   const { name, markets, relay } = parts;
   const running = new Map<Lease, { readonly session: MarketSession; readonly ended: Promise<void> }>();
@@ -111,7 +123,8 @@ function createSessions(deps: MatchingWorkerDeps, parts: { readonly name: string
     all,
     of(marketId) {
       const session = all().find(({ state }) => state.market.marketId === marketId);
-      if (session === undefined) throw apiError("DEPENDENCY_AWAY", `This worker of region "${region}" does not match market "${marketId}" now`, { market: marketId });
+      if (session === undefined)
+        throw apiError("DEPENDENCY_AWAY", `This worker of region "${region}" does not match market "${marketId}" now`, { market: marketId });
       return session;
     },
   };

@@ -18,7 +18,8 @@ export function applyPositionsRecord(state: MarketState, value: Uint8Array): App
   const batch = fromBinary(PositionBatchSchema, value);
   batch.driverIds.forEach((driverId, row) => {
     const [latitude, longitude, observedAtMs] = [batch.latitudes[row], batch.longitudes[row], batch.observeTimesMs[row]];
-    if (latitude === undefined || longitude === undefined || observedAtMs === undefined) throw new Error(`Cannot decode the position batch: its columns differ in length at row ${row}`);
+    if (latitude === undefined || longitude === undefined || observedAtMs === undefined)
+      throw new Error(`Cannot decode the position batch: its columns differ in length at row ${row}`);
     state.drivers.place({ driverId, latitude, longitude, observedAtMs: Number(observedAtMs) });
   });
   return "applied";

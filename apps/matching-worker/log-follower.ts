@@ -63,7 +63,7 @@ export function createLogFollower({ context, eventLog, topic, partition, fromOff
       return state.failure;
     },
     async run(signal) {
-      for (let failures = 0; !signal.aborted; ) {
+      for (let failures = 0; !signal.aborted;) {
         try {
           await readOnce(signal);
           failures = 0;

@@ -28,7 +28,12 @@ export function countCells({ drivers, rides }: MarketState, nowMs: number): read
   return [...counts].map(([cell, both]) => ({ cell, ...both })).sort((a, b) => (a.cell < b.cell ? -1 : 1));
 }
 
-export function marketStateMessage(facts: { readonly marketId: string; readonly cells: readonly CellCount[]; readonly pickupEtaSeconds: number; readonly nowMs: number }): WireMarketState {
+export function marketStateMessage(facts: {
+  readonly marketId: string;
+  readonly cells: readonly CellCount[];
+  readonly pickupEtaSeconds: number;
+  readonly nowMs: number;
+}): WireMarketState {
   const { marketId, cells, pickupEtaSeconds, nowMs } = facts;
   return create(MarketStateSchema, { marketId, asOf: timestampFromMs(nowMs), cells: cells.map((cell) => ({ ...cell, surgeMultiplier: 1 })), pickupEtaSeconds });
 }

@@ -17,7 +17,10 @@ export interface MarketPublisher {
   publish(state: MarketState, explanations: ReadonlyMap<string, PlannedOffer>): Promise<void>;
 }
 
-export function createMarketPublisher(deps: { readonly context: Pick<ProcessContext, "clock" | "ids" | "logger">; readonly eventLog: EventLog }): MarketPublisher {
+export function createMarketPublisher(deps: {
+  readonly context: Pick<ProcessContext, "clock" | "ids" | "logger">;
+  readonly eventLog: EventLog;
+}): MarketPublisher {
   const { context, eventLog } = deps;
   let last = { cells: "", atMs: Number.NEGATIVE_INFINITY };
   let lookedAtMs = Number.NEGATIVE_INFINITY;
@@ -32,7 +35,12 @@ export function createMarketPublisher(deps: { readonly context: Pick<ProcessCont
       const cells = JSON.stringify(counts);
       if (cells === last.cells && nowMs - last.atMs < marketStateRepeatMs) return;
       const { marketId, homeRegion, partition, policy } = state.market;
-      const message = marketStateMessage({ marketId, cells: counts, pickupEtaSeconds: typicalEtaSeconds(explanations) ?? policy.pickupEtaTypicalSeconds, nowMs });
+      const message = marketStateMessage({
+        marketId,
+        cells: counts,
+        pickupEtaSeconds: typicalEtaSeconds(explanations) ?? policy.pickupEtaTypicalSeconds,
+        nowMs,
+      });
       const record = { key: marketId, value: toBinary(MarketStateSchema, message), headers: { "event-id": context.ids.uuid(), type: "MarketState" } };
       busy = true;
       try {

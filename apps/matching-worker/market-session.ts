@@ -56,7 +56,9 @@ export function createMarketSession(deps: SessionDeps): MarketSession {
   function stall(): string {
     if (followers.length === 0) return waiting;
     const silent = followers.find((one) => one.answeredAtMs === null || context.clock.nowMs() - one.answeredAtMs > logSilenceMaxMs);
-    return silent === undefined ? "" : `the event log does not answer for ${silent.topic}/${silent.partition}${silent.failure === "" ? "" : `: ${silent.failure}`}`;
+    return silent === undefined
+      ? ""
+      : `the event log does not answer for ${silent.topic}/${silent.partition}${silent.failure === "" ? "" : `: ${silent.failure}`}`;
   }
 
   /** One snapshot and what follows, until a gap asks for the next one. */
@@ -66,7 +68,11 @@ export function createMarketSession(deps: SessionDeps): MarketSession {
     const over = new AbortController();
     followers = followersOf(deps, offsets, end);
     const both = AbortSignal.any([signal, over.signal]);
-    const work = [...followers.map((one) => one.run(both).then((how) => end(how))), ticks(deps, { followers, explanations, stall }, both).then(end), measureLags(deps, followers, lags, both)];
+    const work = [
+      ...followers.map((one) => one.run(both).then((how) => end(how))),
+      ticks(deps, { followers, explanations, stall }, both).then(end),
+      measureLags(deps, followers, lags, both),
+    ];
     const why = await ended;
     over.abort();
     await Promise.all(work);
@@ -76,7 +82,7 @@ export function createMarketSession(deps: SessionDeps): MarketSession {
 
   async function run(): Promise<void> {
     let why = "start";
-    for (let failures = 0; !lease.signal.aborted && why !== "fenced"; ) {
+    for (let failures = 0; !lease.signal.aborted && why !== "fenced";) {
       try {
         deps.metrics.snapshot(why);
         const start = await takeSnapshot({ ...deps, region: lease.homeRegion, partition: lease.partition, nowMs: context.clock.nowMs(), signal: lease.signal });
@@ -131,7 +137,11 @@ async function ticks(deps: SessionDeps, { followers, explanations, stall }: Tick
 
 function followersOf(deps: SessionDeps, offsets: StartOffsets, needSnapshot: (why: string) => void): readonly LogFollower[] {
   const { context, eventLog, lease, state, metrics } = deps;
-  const follower = (name: "ride-events.v1" | "driver-events.v1" | "driver-telemetry.v1", fromOffset: number, apply: (state: MarketState, value: Uint8Array) => Applied): LogFollower => {
+  const follower = (
+    name: "ride-events.v1" | "driver-events.v1" | "driver-telemetry.v1",
+    fromOffset: number,
+    apply: (state: MarketState, value: Uint8Array) => Applied,
+  ): LogFollower => {
     const topic = physicalTopic(lease.homeRegion, name);
     const onRecord = (record: StoredRecord): void => {
       try {
@@ -158,12 +168,22 @@ function updateHearing(state: MarketState, followers: readonly LogFollower[], no
   state.hearingSinceMs = hears ? (state.hearingSinceMs ?? nowMs) : null;
 }
 
-async function measureLags({ eventLog, metrics }: SessionDeps, followers: readonly LogFollower[], lags: Map<string, number>, signal: AbortSignal): Promise<void> {
+async function measureLags(
+  { eventLog, metrics }: SessionDeps,
+  followers: readonly LogFollower[],
+  lags: Map<string, number>,
+  signal: AbortSignal,
+): Promise<void> {
   for (; !signal.aborted; await pause(lagRefreshMs, signal)) {
     for (const one of followers) {
       if (signal.aborted) return;
       // A read that reached the end says so itself; only one that is behind asks the log.
-      const end = one.atEnd ? one.nextOffset : await eventLog.bounds(one.topic, one.partition).then((bounds) => bounds.end, () => undefined);
+      const end = one.atEnd
+        ? one.nextOffset
+        : await eventLog.bounds(one.topic, one.partition).then(
+            (bounds) => bounds.end,
+            () => undefined,
+          );
       if (end === undefined) continue;
       const records = Math.max(0, end - one.nextOffset);
       lags.set(one.topic, records);

@@ -18,7 +18,15 @@ function history(name: string): { readonly events: readonly RideEvent[]; readonl
     rides.push(evolveRide(rides.at(-1) ?? null, event));
   };
   const next = (body: RideEvent["body"], driverId: string): void => add(nextEvent(rides.at(-1)!, body, { driverId, version: rides.length }));
-  const sent = { type: "OfferSent", offerId: anOffer, proposalId: proposalId("p"), leaseEpoch: 1, pickupEtaSeconds: 60, expiresAtMs: startMs + 15_000, vehicle } as const;
+  const sent = {
+    type: "OfferSent",
+    offerId: anOffer,
+    proposalId: proposalId("p"),
+    leaseEpoch: 1,
+    pickupEtaSeconds: 60,
+    expiresAtMs: startMs + 15_000,
+    vehicle,
+  } as const;
   add(rideRequested(name));
   next(sent, "d-1");
   next({ type: "OfferDeclined", offerId: anOffer, wentOffline: false }, "d-1");
@@ -35,23 +43,35 @@ describe("RideBook", () => {
     const { events, rides } = history("ride-1");
     const position = fc.nat(events.length - 1);
     fc.assert(
-      fc.property(fc.nat(events.length), position, fc.dictionary(position.map(String), position, { maxKeys: 4 }), fc.nat(events.length), (snapshotAt, readFrom, rewinds, readTo) => {
-        const state = newState();
-        const known = rides[snapshotAt - 1];
-        applySnapshot(state, { rides: known === undefined || known.status === "completed" ? [] : [known], drivers: [], asOfMs: known?.updateTimeMs ?? startMs - 1 });
-        // The log is read from no later than the snapshot; a relay that starts again repeats from somewhere before.
-        const first = Math.min(readFrom, snapshotAt);
-        const delivered = events.slice(first, Math.max(readTo, snapshotAt)).flatMap((event, index) => [event, ...events.slice(rewinds[first + index] ?? first + index, first + index + 1)]);
-        let version = 0;
-        for (const event of delivered) {
-          expect(state.rides.apply(event)).not.toBe("gap");
-          const now = state.rides.rides.get("ride-1")?.version ?? version;
-          expect(now).toBeGreaterThanOrEqual(version);
-          version = now;
-        }
-        const last = rides[Math.max(readTo, snapshotAt) - 1];
-        expect(state.rides.rides.get("ride-1")).toEqual(last === undefined || last.status === "completed" ? undefined! : last);
-      }),
+      fc.property(
+        fc.nat(events.length),
+        position,
+        fc.dictionary(position.map(String), position, { maxKeys: 4 }),
+        fc.nat(events.length),
+        (snapshotAt, readFrom, rewinds, readTo) => {
+          const state = newState();
+          const known = rides[snapshotAt - 1];
+          applySnapshot(state, {
+            rides: known === undefined || known.status === "completed" ? [] : [known],
+            drivers: [],
+            asOfMs: known?.updateTimeMs ?? startMs - 1,
+          });
+          // The log is read from no later than the snapshot; a relay that starts again repeats from somewhere before.
+          const first = Math.min(readFrom, snapshotAt);
+          const delivered = events
+            .slice(first, Math.max(readTo, snapshotAt))
+            .flatMap((event, index) => [event, ...events.slice(rewinds[first + index] ?? first + index, first + index + 1)]);
+          let version = 0;
+          for (const event of delivered) {
+            expect(state.rides.apply(event)).not.toBe("gap");
+            const now = state.rides.rides.get("ride-1")?.version ?? version;
+            expect(now).toBeGreaterThanOrEqual(version);
+            version = now;
+          }
+          const last = rides[Math.max(readTo, snapshotAt) - 1];
+          expect(state.rides.rides.get("ride-1")).toEqual(last === undefined || last.status === "completed" ? undefined! : last);
+        },
+      ),
       { seed: 5, numRuns: 500 },
     );
   });

@@ -48,16 +48,25 @@ describe("the matching worker", () => {
     await position("d-near", near);
     await position("d-far", far);
     await ride(rideRequested(rideA, { atMs: clock.nowMs() }));
-    const [proposal] = await eventually(async () => {
-      const all = await proposals();
-      expect(all.length).toBeGreaterThan(0);
-      return all;
-    }, { timeoutMs: 15_000, what: "a proposal" });
+    const [proposal] = await eventually(
+      async () => {
+        const all = await proposals();
+        expect(all.length).toBeGreaterThan(0);
+        return all;
+      },
+      { timeoutMs: 15_000, what: "a proposal" },
+    );
     expect(proposal).toMatchObject({ rideId: rideA, rideVersion: 1n, envelope: { homeRegion: "ewr", marketId: "nyc", partition: 0 } });
-    expect(proposal?.kind).toMatchObject({ case: "offer", value: { driverId: "d-near", candidates: [{ driverId: "d-near", reason: "" }, { driverId: "d-far" }] } });
+    expect(proposal?.kind).toMatchObject({
+      case: "offer",
+      value: { driverId: "d-near", candidates: [{ driverId: "d-near", reason: "" }, { driverId: "d-far" }] },
+    });
 
     const explained = await running.client.explainMatch({ marketId: "nyc", rideId: rideA });
-    expect(explained.candidates.map((one) => [one.driverId, one.chosen])).toEqual([["d-near", true], ["d-far", false]]);
+    expect(explained.candidates.map((one) => [one.driverId, one.chosen])).toEqual([
+      ["d-near", true],
+      ["d-far", false],
+    ]);
     const estimate = await running.client.estimatePickup({ marketId: "nyc", pickup: timesSquare, seats: 1 });
     expect(estimate.pickupEtaSeconds).toBeGreaterThan(0);
     expect(estimate.pickupEtaSeconds).toBeLessThan(600);
@@ -66,7 +75,9 @@ describe("the matching worker", () => {
     expect(Number(seen.ageMs)).toBeLessThan(10_000);
     expect((await running.client.lastPosition({ marketId: "nyc", driverId: "nobody" })).location).toBeUndefined();
     const { health } = await running.client.getWorkerHealth({});
-    expect(health?.leases).toMatchObject([{ region: "ewr", consumer: "matching-worker", partition: 0, owner: running.context.processId, epoch: proposal?.leaseEpoch }]);
+    expect(health?.leases).toMatchObject([
+      { region: "ewr", consumer: "matching-worker", partition: 0, owner: running.context.processId, epoch: proposal?.leaseEpoch },
+    ]);
     expect(health?.consumers.map((one) => one.topic)).toEqual(["ride-events.v1", "driver-events.v1", "driver-telemetry.v1"]);
     expect(await running.context.metricsText()).toContain("matching_duration_seconds_bucket");
   });
@@ -81,10 +92,21 @@ describe("the matching worker", () => {
     await position("d-far", far);
     const running = worker();
     await running.worker.start();
-    await holds(async () => expect((await proposals()).map((one) => one.kind.value?.driverId)).toContain("d-far"), { timeoutMs: 15_000, what: "the driver who is not blocked" });
+    await holds(async () => expect((await proposals()).map((one) => one.kind.value?.driverId)).toContain("d-far"), {
+      timeoutMs: 15_000,
+      what: "the driver who is not blocked",
+    });
     await ride(rideRequested(rideA, { atMs: clock.nowMs() }));
     await ride(rideRequested(rideB, { atMs: clock.nowMs(), seats: 9 }));
-    await holds(async () => expect((await running.context.metricsText()).includes('kafka_consumer_lag{region="ewr",consumer="matching-worker",topic="ewr.ride-events.v1",partition="0"} 0')).toBe(true), { timeoutMs: 15_000, what: "no lag" });
+    await holds(
+      async () =>
+        expect(
+          (await running.context.metricsText()).includes(
+            'kafka_consumer_lag{region="ewr",consumer="matching-worker",topic="ewr.ride-events.v1",partition="0"} 0',
+          ),
+        ).toBe(true),
+      { timeoutMs: 15_000, what: "no lag" },
+    );
     expect(openWork.asked).toBe(1);
     const b = evolveRide(null, rideRequested(rideB, { atMs: clock.nowMs() }));
     openWork.rides = [];
@@ -102,12 +124,40 @@ describe("the matching worker", () => {
     await holds(async () => expect(await asked()).toEqual([[rideA, "d-near"]]), { timeoutMs: 15_000, what: "the first proposal" });
     await driver(availableDriver("d-far"));
     await position("d-far", far);
-    await holds(async () => expect(await asked()).toEqual([[rideA, "d-near"], [rideA, "d-far"]]), { timeoutMs: 15_000, what: "a second proposal" });
-    const offered: RideEvent = nextEvent(evolveRide(null, a), { type: "OfferSent", offerId: anOffer, proposalId: proposalId("p"), leaseEpoch: 1, pickupEtaSeconds: 60, expiresAtMs: clock.nowMs() + 15_000, vehicle: { seats: 4, plate: "", model: "" } }, { driverId: "d-far", version: 2 }, clock.nowMs());
+    await holds(
+      async () =>
+        expect(await asked()).toEqual([
+          [rideA, "d-near"],
+          [rideA, "d-far"],
+        ]),
+      { timeoutMs: 15_000, what: "a second proposal" },
+    );
+    const offered: RideEvent = nextEvent(
+      evolveRide(null, a),
+      {
+        type: "OfferSent",
+        offerId: anOffer,
+        proposalId: proposalId("p"),
+        leaseEpoch: 1,
+        pickupEtaSeconds: 60,
+        expiresAtMs: clock.nowMs() + 15_000,
+        vehicle: { seats: 4, plate: "", model: "" },
+      },
+      { driverId: "d-far", version: 2 },
+      clock.nowMs(),
+    );
     await ride(offered);
     await position("d-near", near);
     await ride(rideRequested(rideB, { atMs: clock.nowMs() }));
-    await holds(async () => expect(await asked()).toEqual([[rideA, "d-near"], [rideA, "d-far"], [rideB, "d-near"]]), { timeoutMs: 15_000, what: "the other ride's proposal" });
+    await holds(
+      async () =>
+        expect(await asked()).toEqual([
+          [rideA, "d-near"],
+          [rideA, "d-far"],
+          [rideB, "d-near"],
+        ]),
+      { timeoutMs: 15_000, what: "the other ride's proposal" },
+    );
   });
 
   test("with the log stopped it learns nothing and stalls; when the log returns it goes on by itself", async () => {
@@ -135,18 +185,35 @@ describe("the matching worker", () => {
     await position("d-near", near);
     const second = worker();
     await second.worker.start();
-    await holds(async () => expect((await proposals()).map((one) => one.rideId)).toContain(rideA), { timeoutMs: 15_000, what: "a proposal of the second worker" });
+    await holds(async () => expect((await proposals()).map((one) => one.rideId)).toContain(rideA), {
+      timeoutMs: 15_000,
+      what: "a proposal of the second worker",
+    });
     expect(Number((await proposals())[0]?.leaseEpoch)).toBeGreaterThan(epoch);
 
     const sql = matchingSql();
     const before = await sql`SELECT count(*)::int AS rows FROM outbox`;
     const store = createPostgresProposalStore(sql);
-    const row = { homeRegion: "ewr", topic: "match-proposals.v1", partition: 0, key: rideA, eventId: crypto.randomUUID(), payload: new Uint8Array([1]), headers: {} };
-    const paused = { homeRegion: "ewr", consumer: "matching-worker", partition: 0, owner: running.context.processId, epoch, signal: new AbortController().signal };
+    const row = {
+      homeRegion: "ewr",
+      topic: "match-proposals.v1",
+      partition: 0,
+      key: rideA,
+      eventId: crypto.randomUUID(),
+      payload: new Uint8Array([1]),
+      headers: {},
+    };
+    const paused = {
+      homeRegion: "ewr",
+      consumer: "matching-worker",
+      partition: 0,
+      owner: running.context.processId,
+      epoch,
+      signal: new AbortController().signal,
+    };
     expect(await store.commit(paused, [row])).toBe("fenced");
     expect(await store.commit({ ...paused, owner: second.context.processId }, [row])).toBe("fenced");
     const rows = await sql`SELECT key FROM outbox WHERE payload = '\\x01'`;
     expect([before[0]?.["rows"] > 0, rows.length]).toEqual([true, 0]);
   });
 });
-

@@ -1,5 +1,19 @@
 /** Rides, drivers and a market for tests, in the domain's own types. */
-import { defaultDispatchPolicy, type Driver, driverId, marketId, money, offerId, quoteId, regionId, type Ride, rideId, riderId, type RideEvent, shiftId } from "@ridegrid/domain";
+import {
+  defaultDispatchPolicy,
+  type Driver,
+  driverId,
+  marketId,
+  money,
+  offerId,
+  quoteId,
+  regionId,
+  type Ride,
+  rideId,
+  riderId,
+  type RideEvent,
+  shiftId,
+} from "@ridegrid/domain";
 import { loadRegions, type RegionMarket, type Regions } from "@ridegrid/spatial";
 
 export const regions: Regions = loadRegions(await Bun.file(new URL("../../deploy/regions.json", import.meta.url)).json());
@@ -36,7 +50,10 @@ export function availableDriver(name: string, changes: Partial<Driver> & { reado
   };
 }
 
-export function rideRequested(name: string, changes: { readonly pickup?: { readonly latitude: number; readonly longitude: number }; readonly seats?: number; readonly atMs?: number } = {}): RideEvent {
+export function rideRequested(
+  name: string,
+  changes: { readonly pickup?: { readonly latitude: number; readonly longitude: number }; readonly seats?: number; readonly atMs?: number } = {},
+): RideEvent {
   const { pickup = timesSquare, seats = 1, atMs = startMs } = changes;
   return {
     rideId: rideId(name),
@@ -64,7 +81,12 @@ export function rideRequested(name: string, changes: { readonly pickup?: { reado
 }
 
 /** The next event of `ride`, concerning `driver` where one is named. */
-export function nextEvent(ride: Ride, body: RideEvent["body"], driver?: { readonly driverId: string; readonly version: number }, atMs = ride.updateTimeMs + 100): RideEvent {
+export function nextEvent(
+  ride: Ride,
+  body: RideEvent["body"],
+  driver?: { readonly driverId: string; readonly version: number },
+  atMs = ride.updateTimeMs + 100,
+): RideEvent {
   const concerned = driver === undefined ? { driverId: null, driverVersion: null } : { driverId: driverId(driver.driverId), driverVersion: driver.version };
   return { rideId: ride.rideId, version: ride.version + 1, ...concerned, occurredAtMs: atMs, body };
 }

@@ -16,7 +16,7 @@ export function createMinHeap<T>(compare: (a: T, b: T) => number): MinHeap<T> {
   }
 
   function sink(): void {
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const left = 2 * at + 1;
       const [a, b] = [entries[left], entries[left + 1]];
       const least = a !== undefined && b !== undefined && compare(b, a) < 0 ? left + 1 : left;

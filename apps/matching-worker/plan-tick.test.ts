@@ -55,8 +55,11 @@ const inCity = { latitude: fc.double({ min: 40.5, max: 41, noNaN: true }), longi
 const downtown = { latitude: fc.double({ min: 40.74, max: 40.76, noNaN: true }), longitude: fc.double({ min: -74, max: -73.98, noNaN: true }) };
 const driver = (place: typeof inCity): fc.Arbitrary<DriverPlan> =>
   fc.record({ ...place, seats: fc.integer({ min: 1, max: 6 }), ageMs: fc.integer({ min: 0, max: positionFreshMs + 4_000 }), available: fc.boolean() });
-const ride = (place: typeof inCity): fc.Arbitrary<RidePlan> => fc.record({ ...place, seats: fc.integer({ min: 1, max: 4 }), blocked: fc.array(fc.nat(80), { maxLength: 30 }) });
-const city = fc.constantFrom(inCity, downtown).chain((place) => fc.tuple(fc.array(driver(place), { maxLength: 120 }), fc.array(ride(place), { maxLength: 25 })));
+const ride = (place: typeof inCity): fc.Arbitrary<RidePlan> =>
+  fc.record({ ...place, seats: fc.integer({ min: 1, max: 4 }), blocked: fc.array(fc.nat(80), { maxLength: 30 }) });
+const city = fc
+  .constantFrom(inCity, downtown)
+  .chain((place) => fc.tuple(fc.array(driver(place), { maxLength: 120 }), fc.array(ride(place), { maxLength: 25 })));
 
 describe("planTick()", () => {
   test("takes the fastest feasible pair first, exactly as a look at every pair would", () => {
@@ -121,7 +124,15 @@ describe("planTick()", () => {
     const state = stateOf([near, far], [here]);
     const [open] = state.rides.rides.values();
     const vehicle = { seats: 4, plate: "", model: "" };
-    const body = { type: "OfferSent", offerId: anOffer, proposalId: proposalId("p"), leaseEpoch: 1, pickupEtaSeconds: 1, expiresAtMs: startMs + 15_000, vehicle } as const;
+    const body = {
+      type: "OfferSent",
+      offerId: anOffer,
+      proposalId: proposalId("p"),
+      leaseEpoch: 1,
+      pickupEtaSeconds: 1,
+      expiresAtMs: startMs + 15_000,
+      vehicle,
+    } as const;
     state.rides.apply(nextEvent(open!, body, { driverId: "d-0", version: 2 }));
     state.rides.apply(rideRequested("another"));
     expect(planTick(state, startMs).offers.map((offer) => [offer.rideId, offer.driverId])).toEqual([["another", "d-1"]]);
@@ -141,13 +152,28 @@ describe("planTick()", () => {
     const [open] = state.rides.rides.values();
     const vehicle = { seats: 4, plate: "", model: "" };
     const driver = { driverId: "d-0", version: 2 };
-    state.rides.apply(nextEvent(open!, { type: "OfferSent", offerId: anOffer, proposalId: proposalId("p"), leaseEpoch: 1, pickupEtaSeconds: 1, expiresAtMs: startMs + 15_000, vehicle }, driver));
-    state.rides.apply(nextEvent(state.rides.rides.get(open!.rideId)!, { type: "OfferAccepted", offerId: anOffer, arrivalDeadlineMs: startMs + 900_000 }, { ...driver, version: 3 }, startMs));
+    state.rides.apply(
+      nextEvent(
+        open!,
+        { type: "OfferSent", offerId: anOffer, proposalId: proposalId("p"), leaseEpoch: 1, pickupEtaSeconds: 1, expiresAtMs: startMs + 15_000, vehicle },
+        driver,
+      ),
+    );
+    state.rides.apply(
+      nextEvent(
+        state.rides.rides.get(open!.rideId)!,
+        { type: "OfferAccepted", offerId: anOffer, arrivalDeadlineMs: startMs + 900_000 },
+        { ...driver, version: 3 },
+        startMs,
+      ),
+    );
     const silentMs = nyc.policy.driverSilentMs;
     expect(planTick(state, startMs + 10 * silentMs).releases).toEqual([]);
     state.hearingSinceMs = startMs + 5_000;
     expect(planTick(state, startMs + 5_000 + silentMs - 1).releases).toEqual([]);
-    expect(planTick(state, startMs + 5_000 + silentMs).releases).toEqual([{ kind: "release", rideId: open!.rideId, rideVersion: 3, driverId: "d-0", silentSeconds: silentMs / 1_000 }]);
+    expect(planTick(state, startMs + 5_000 + silentMs).releases).toEqual([
+      { kind: "release", rideId: open!.rideId, rideVersion: 3, driverId: "d-0", silentSeconds: silentMs / 1_000 },
+    ]);
     state.drivers.place({ driverId: "d-0", ...timesSquare, observedAtMs: startMs + 6_000 });
     expect(planTick(state, startMs + 6_000 + silentMs - 1).releases).toEqual([]);
   });

@@ -22,7 +22,13 @@ export type PlannedOffer = {
   readonly pickupEtaSeconds: number;
   readonly candidates: readonly ShownCandidate[];
 };
-export type PlannedRelease = { readonly kind: "release"; readonly rideId: string; readonly rideVersion: number; readonly driverId: string; readonly silentSeconds: number };
+export type PlannedRelease = {
+  readonly kind: "release";
+  readonly rideId: string;
+  readonly rideVersion: number;
+  readonly driverId: string;
+  readonly silentSeconds: number;
+};
 export type PlannedProposal = PlannedOffer | PlannedRelease;
 
 export type TickPlan = {
@@ -51,7 +57,11 @@ function rebuildGrid({ grid, drivers: { points }, rides, proposals }: MarketStat
   for (const ride of rides.rides.values()) if (ride.offer !== null) busy.add(ride.offer.driverId);
   const { flags, observedAtMs } = points.columns;
   const freshAfterMs = nowMs - positionFreshMs;
-  grid.rebuild(points.columns, points.slotEnd, (slot) => flags[slot] === availableFlag && (observedAtMs[slot] ?? 0) > freshAfterMs && !busy.has(points.idAt(slot) ?? ""));
+  grid.rebuild(
+    points.columns,
+    points.slotEnd,
+    (slot) => flags[slot] === availableFlag && (observedAtMs[slot] ?? 0) > freshAfterMs && !busy.has(points.idAt(slot) ?? ""),
+  );
 }
 
 type Entry = { readonly ride: Ride; readonly search: CandidateSearch; readonly candidate: Candidate; readonly order: number };
@@ -102,7 +112,11 @@ function plannedOffer({ ride, search, candidate: chosen }: Entry, takenBy: Reado
     rideVersion: ride.version,
     driverId: chosen.driverId,
     pickupEtaSeconds: wholeSeconds(chosen),
-    candidates: shown.map((one) => ({ driverId: one.driverId, pickupEtaSeconds: wholeSeconds(one), reason: one === chosen ? "" : whyNot(one, chosen, takenBy.get(one.driverId)) })),
+    candidates: shown.map((one) => ({
+      driverId: one.driverId,
+      pickupEtaSeconds: wholeSeconds(one),
+      reason: one === chosen ? "" : whyNot(one, chosen, takenBy.get(one.driverId)),
+    })),
   };
 }
 

@@ -12,7 +12,11 @@ export interface WorkerMetrics {
 
 export function createWorkerMetrics(meter: Meter, attributes: { readonly region: string; readonly market: string; readonly consumer: string }): WorkerMetrics {
   const { region, market, consumer } = attributes;
-  const duration = meter.createHistogram("matching_duration_seconds", { description: "Time to plan one tick", unit: "s", advice: { explicitBucketBoundaries: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1] } });
+  const duration = meter.createHistogram("matching_duration_seconds", {
+    description: "Time to plan one tick",
+    unit: "s",
+    advice: { explicitBucketBoundaries: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1] },
+  });
   const stalls = meter.createCounter("matching_stalled_ticks", { description: "Ticks that planned nothing because the event log did not answer" });
   const proposals = meter.createCounter("matching_proposals", { description: "Proposals by what became of them here" });
   const snapshots = meter.createCounter("matching_snapshots", { description: "Snapshots asked of the coordinator, by cause" });

@@ -35,7 +35,12 @@ export function createTelemetryIngest(deps: TelemetryIngestDeps): TelemetryInges
   const topic = physicalTopic(region, "driver-telemetry.v1");
   const markets = regions.region(region).markets;
   const marks = createDriverMarks(driversRememberedMax);
-  const log = createLogReachability({ eventLog, topic, partition: markets[0]?.partition ?? 0, onChange: (detail) => context.logger.info({ detail }, "the event log's reachability changed") });
+  const log = createLogReachability({
+    eventLog,
+    topic,
+    partition: markets[0]?.partition ?? 0,
+    onChange: (detail) => context.logger.info({ detail }, "the event log's reachability changed"),
+  });
   const buffers = new Map(markets.map((market) => [market.marketId, bufferOf(market, { context, eventLog, topic, marks, log })]));
   const judged = context.meter.createCounter("telemetry_positions", { description: "Reported positions by outcome" });
   const intake = createPositionIntake({
@@ -68,7 +73,13 @@ export function createTelemetryIngest(deps: TelemetryIngestDeps): TelemetryInges
   };
 }
 
-type BufferDeps = { readonly context: ProcessContext; readonly eventLog: EventLog; readonly topic: string; readonly marks: DriverMarks; readonly log: LogReachability };
+type BufferDeps = {
+  readonly context: ProcessContext;
+  readonly eventLog: EventLog;
+  readonly topic: string;
+  readonly marks: DriverMarks;
+  readonly log: LogReachability;
+};
 
 function bufferOf(market: RegionMarket, { context, eventLog, topic, marks, log }: BufferDeps): MarketBuffer {
   return createMarketBuffer({

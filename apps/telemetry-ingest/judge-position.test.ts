@@ -7,10 +7,25 @@ import fc from "fast-check";
 import { isNewShift, judgePosition, type Mark } from "./judge-position.ts";
 
 const nowMs = Date.UTC(2026, 0, 15, 12);
-type Report = { readonly sequence?: bigint; readonly latitude?: number; readonly longitude?: number; readonly heading?: number; readonly speed?: number; readonly accuracy?: number; readonly observedAtMs?: number };
+type Report = {
+  readonly sequence?: bigint;
+  readonly latitude?: number;
+  readonly longitude?: number;
+  readonly heading?: number;
+  readonly speed?: number;
+  readonly accuracy?: number;
+  readonly observedAtMs?: number;
+};
 
 function report({ sequence = 5n, latitude = 40.75, longitude = -73.98, heading = 90, speed = 8, accuracy = 10, observedAtMs = nowMs }: Report = {}): Position {
-  return create(PositionSchema, { sequence, location: { latitude, longitude }, headingDegrees: heading, speedMps: speed, accuracyM: accuracy, observeTime: timestampFromMs(observedAtMs) });
+  return create(PositionSchema, {
+    sequence,
+    location: { latitude, longitude },
+    headingDegrees: heading,
+    speedMps: speed,
+    accuracyM: accuracy,
+    observeTime: timestampFromMs(observedAtMs),
+  });
 }
 
 const mark = (sequence: number, observedAtMs: number): Mark => ({ sequence, observedAtMs, receivedAtMs: observedAtMs });
@@ -45,8 +60,14 @@ describe("judgePosition()", () => {
   });
 
   test("a missing place or time is out of range", () => {
-    expect(judgePosition(create(PositionSchema, { sequence: 1n, observeTime: timestampFromMs(nowMs) }), null, nowMs)).toEqual({ kind: "rejected", reason: OUT_OF_RANGE });
-    expect(judgePosition(create(PositionSchema, { sequence: 1n, location: { latitude: 1, longitude: 1 } }), null, nowMs)).toEqual({ kind: "rejected", reason: OUT_OF_RANGE });
+    expect(judgePosition(create(PositionSchema, { sequence: 1n, observeTime: timestampFromMs(nowMs) }), null, nowMs)).toEqual({
+      kind: "rejected",
+      reason: OUT_OF_RANGE,
+    });
+    expect(judgePosition(create(PositionSchema, { sequence: 1n, location: { latitude: 1, longitude: 1 } }), null, nowMs)).toEqual({
+      kind: "rejected",
+      reason: OUT_OF_RANGE,
+    });
   });
 
   test("never believes what would move a driver backwards; a sequence that fell back while time went on is lapsed", () => {
@@ -56,7 +77,8 @@ describe("judgePosition()", () => {
         const judgement = judgePosition(report({ sequence: BigInt(sequence), observedAtMs }), mark(lastSequence, lastMs), nowMs);
         if (judgement.kind === "good") expect(sequence > lastSequence && observedAtMs >= lastMs).toBe(true);
         if (judgement.kind === "lapsed") expect(sequence <= lastSequence && observedAtMs > lastMs).toBe(true);
-        if (judgement.kind === "rejected") expect([judgement.reason, observedAtMs < lastMs || (sequence <= lastSequence && observedAtMs === lastMs)]).toEqual([OUT_OF_ORDER, true]);
+        if (judgement.kind === "rejected")
+          expect([judgement.reason, observedAtMs < lastMs || (sequence <= lastSequence && observedAtMs === lastMs)]).toEqual([OUT_OF_ORDER, true]);
       }),
       { seed: 4 },
     );

@@ -13,7 +13,12 @@ export interface LogReachability {
   lost(cause: unknown): void;
 }
 
-export function createLogReachability(deps: { readonly eventLog: EventLog; readonly topic: string; readonly partition: number; readonly onChange: (detail: string) => void }): LogReachability {
+export function createLogReachability(deps: {
+  readonly eventLog: EventLog;
+  readonly topic: string;
+  readonly partition: number;
+  readonly onChange: (detail: string) => void;
+}): LogReachability {
   let detail = "not asked yet";
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = true;

@@ -32,7 +32,9 @@ async function start() {
   const context = createTestContext();
   const eventLog = createEmbeddedEventLog({ sql: database.sql(), clock: context.clock });
   ended.push(() => eventLog.close());
-  await eventLog.ensureTopics(topicCatalogue.map(({ name, retentionMs }) => ({ topic: physicalTopic("ewr", name), partitions: partitionsPerTopic, retentionMs })));
+  await eventLog.ensureTopics(
+    topicCatalogue.map(({ name, retentionMs }) => ({ topic: physicalTopic("ewr", name), partitions: partitionsPerTopic, retentionMs })),
+  );
   const shift = { startedAtMs: nowMs() - 600_000, asked: 0 };
   const coordinator = createInMemoryTransport((router) =>
     router.service(CoordinatorService, {
@@ -45,7 +47,10 @@ async function start() {
   const ingest = createTelemetryIngest({ context, region: "ewr", regions, eventLog, directory: createServiceDirectory(() => coordinator) });
   await ingest.start();
   ended.push(() => ingest.stop());
-  const client = createClient(IngestService, createInMemoryTransport((router) => ingest.routes(router)));
+  const client = createClient(
+    IngestService,
+    createInMemoryTransport((router) => ingest.routes(router)),
+  );
   return { ingest, client, eventLog, shift, context, database };
 }
 
@@ -58,9 +63,19 @@ async function stored(eventLog: Awaited<ReturnType<typeof start>>["eventLog"]): 
   });
 }
 
-function position(sequence: number, changes: { readonly latitude?: number; readonly longitude?: number; readonly observedAtMs?: number; readonly accuracyM?: number } = {}): Position {
+function position(
+  sequence: number,
+  changes: { readonly latitude?: number; readonly longitude?: number; readonly observedAtMs?: number; readonly accuracyM?: number } = {},
+): Position {
   const { latitude = 40.75, longitude = -73.98, observedAtMs = nowMs(), accuracyM = 8 } = changes;
-  return create(PositionSchema, { sequence: BigInt(sequence), location: { latitude, longitude }, headingDegrees: 10, speedMps: 5, accuracyM, observeTime: timestampFromMs(observedAtMs) });
+  return create(PositionSchema, {
+    sequence: BigInt(sequence),
+    location: { latitude, longitude },
+    headingDegrees: 10,
+    speedMps: 5,
+    accuracyM,
+    observeTime: timestampFromMs(observedAtMs),
+  });
 }
 
 function batch(batchId: number, driverId: string, positions: readonly Position[]): ForwardPositionsRequest {
@@ -84,9 +99,14 @@ describe("telemetry-ingest", () => {
   test("acknowledges what is in the topic, one record for many drivers, the newest position of each", async () => {
     const { client, eventLog, context } = await start();
     const results = await forward(client, batch(1, "d-1", [position(1), position(2)]), batch(2, "d-2", [position(7, { latitude: 40.7 })]));
-    expect(results.map((one) => [Number(one.batchId), one.driverId, Number(one.ackedSequence), one.rejected.length])).toEqual([[1, "d-1", 2, 0], [2, "d-2", 7, 0]]);
+    expect(results.map((one) => [Number(one.batchId), one.driverId, Number(one.ackedSequence), one.rejected.length])).toEqual([
+      [1, "d-1", 2, 0],
+      [2, "d-2", 7, 0],
+    ]);
     const batches = await stored(eventLog);
-    expect(batches.map((one) => [one.marketId, one.driverIds, one.sequences.map(Number), one.latitudes])).toEqual([["nyc", ["d-1", "d-2"], [2, 7], [40.75, 40.7]]]);
+    expect(batches.map((one) => [one.marketId, one.driverIds, one.sequences.map(Number), one.latitudes])).toEqual([
+      ["nyc", ["d-1", "d-2"], [2, 7], [40.75, 40.7]],
+    ]);
     expect(await context.metricsText()).toContain('telemetry_positions_total{region="ewr",outcome="accepted"} 3');
   });
 
@@ -101,7 +121,14 @@ describe("telemetry-ingest", () => {
       position(6, { latitude: 51.5, longitude: -0.1 }),
     ];
     const [result] = await forward(client, batch(1, "d-1", [...bad, position(7)]));
-    expect(rejections(result)).toEqual([[1, "OUT_OF_RANGE"], [2, "TOO_INACCURATE"], [3, "TOO_OLD"], [4, "IN_THE_FUTURE"], [5, "OUTSIDE_SERVICE_AREA"], [6, "OUTSIDE_SERVICE_AREA"]]);
+    expect(rejections(result)).toEqual([
+      [1, "OUT_OF_RANGE"],
+      [2, "TOO_INACCURATE"],
+      [3, "TOO_OLD"],
+      [4, "IN_THE_FUTURE"],
+      [5, "OUTSIDE_SERVICE_AREA"],
+      [6, "OUTSIDE_SERVICE_AREA"],
+    ]);
     expect(Number(result?.ackedSequence)).toBe(7);
     expect((await stored(eventLog)).flatMap((one) => one.sequences.map(Number))).toEqual([7]);
   });
@@ -120,7 +147,13 @@ describe("telemetry-ingest", () => {
     const { client, shift } = await start();
     await forward(client, batch(1, "d-1", [position(500, { observedAtMs: nowMs() - 3_000 })]));
     const [old] = await forward(client, batch(2, "d-1", [position(1), position(2)]));
-    expect([rejections(old), shift.asked]).toEqual([[[1, "OUT_OF_ORDER"], [2, "OUT_OF_ORDER"]], 1]);
+    expect([rejections(old), shift.asked]).toEqual([
+      [
+        [1, "OUT_OF_ORDER"],
+        [2, "OUT_OF_ORDER"],
+      ],
+      1,
+    ]);
     await forward(client, batch(3, "d-2", [position(500, { observedAtMs: nowMs() - 3_000 })]));
     shift.startedAtMs = nowMs() - 1_000;
     const [fresh] = await forward(client, batch(4, "d-2", [position(1), position(2, { observedAtMs: nowMs() + 1 })]));

@@ -4,9 +4,18 @@ import fc from "fast-check";
 import { createCsrGrid, createNeighbors, type Positions } from "./csr-grid.ts";
 
 const seed = 20_260_101;
-const coordinate = fc.oneof(fc.double({ min: -50_000, max: 50_000, noNaN: true }), fc.double({ min: -200, max: 200, noNaN: true }), fc.integer({ min: -40, max: 40 }));
+const coordinate = fc.oneof(
+  fc.double({ min: -50_000, max: 50_000, noNaN: true }),
+  fc.double({ min: -200, max: 200, noNaN: true }),
+  fc.integer({ min: -40, max: 40 }),
+);
 const point = fc.record({ x: coordinate, y: coordinate, eligible: fc.boolean() });
-const query = fc.record({ x: coordinate, y: coordinate, k: fc.integer({ min: 1, max: 20 }), radius: fc.oneof(fc.double({ min: 0, max: 120_000, noNaN: true }), fc.constant(Infinity)) });
+const query = fc.record({
+  x: coordinate,
+  y: coordinate,
+  k: fc.integer({ min: 1, max: 20 }),
+  radius: fc.oneof(fc.double({ min: 0, max: 120_000, noNaN: true }), fc.constant(Infinity)),
+});
 
 type Point = { readonly x: number; readonly y: number; readonly eligible: boolean };
 
@@ -46,7 +55,10 @@ describe("CsrGrid", () => {
   });
 
   test("nearest() answers for the last rebuild, whatever moved since", () => {
-    const positions = positionsOf([{ x: 0, y: 0, eligible: true }, { x: 100, y: 0, eligible: true }]);
+    const positions = positionsOf([
+      { x: 0, y: 0, eligible: true },
+      { x: 100, y: 0, eligible: true },
+    ]);
     const grid = createCsrGrid();
     const found = createNeighbors(1);
     grid.rebuild(positions, 2, () => true);

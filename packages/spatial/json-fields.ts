@@ -25,7 +25,8 @@ export function listAt(fields: Fields, name: string, size: { readonly min: numbe
   const value = fields.values[name];
   const path = join(fields.path, name);
   if (!Array.isArray(value)) throw invalid(path, value, "it must be a list");
-  if (value.length < size.min || value.length > size.max) throw invalid(path, value, `it must have ${size.min} to ${size.max} entries, and has ${value.length}`);
+  if (value.length < size.min || value.length > size.max)
+    throw invalid(path, value, `it must have ${size.min} to ${size.max} entries, and has ${value.length}`);
   return value;
 }
 

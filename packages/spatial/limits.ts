@@ -4,7 +4,6 @@ export const regionsMax = 64;
 
 /** The topics' partition count, of which the contract's catalogue is the source; a market has a partition of its own. */
 export const partitionsPerRegion = 8;
-export const marketsPerRegionMax = partitionsPerRegion;
 
 /** A finer cover of a city is tens of thousands of cells for a border nobody can see. */
 export const coverResolutionMax = 9;

@@ -30,7 +30,13 @@ describe("deploy/regions.json", () => {
       ["ewr", "lhr", ["nyc"]],
       ["lhr", "ewr", ["lon"]],
     ]);
-    expect(regions.market("nyc")).toMatchObject({ homeRegion: regionId("ewr"), partition: 0, currencyCode: "USD", timeZone: "America/New_York", policy: defaultDispatchPolicy });
+    expect(regions.market("nyc")).toMatchObject({
+      homeRegion: regionId("ewr"),
+      partition: 0,
+      currencyCode: "USD",
+      timeZone: "America/New_York",
+      policy: defaultDispatchPolicy,
+    });
     expect(regions.market("lon")).toMatchObject({ homeRegion: regionId("lhr"), partition: 0, currencyCode: "GBP", timeZone: "Europe/London" });
     expect(regions.market("par")).toBeUndefined();
     expect(() => regions.region("cdg")).toThrow('Unknown region "cdg": the regions file has "ewr", "lhr"');
@@ -49,7 +55,15 @@ describe("deploy/regions.json", () => {
   });
 
   test("marketAt() knows no market at sea, off the globe or at no number", () => {
-    const nowhere = [[0, 0], [40.75, -60], [91, 0], [40.75, 286.016], [Number.NaN, -73.9], [40.7, Number.NaN], [Infinity, 0]] as const;
+    const nowhere = [
+      [0, 0],
+      [40.75, -60],
+      [91, 0],
+      [40.75, 286.016],
+      [Number.NaN, -73.9],
+      [40.7, Number.NaN],
+      [Infinity, 0],
+    ] as const;
     for (const [latitude, longitude] of nowhere) expect(regions.marketAt({ latitude, longitude })).toBeUndefined();
   });
 });
@@ -64,14 +78,26 @@ describe("loadRegions() refuses with one line that names the field:", () => {
     ["a region twice", { "regions.1.id": "ewr" }, 'regions[1].id is "ewr"; regions[0].id has the same value'],
     ["a region id that no topic can carry", { "regions.0.id": "EWR 1" }, 'regions[0].id is "EWR 1"'],
     ["a market twice", { [`${lon}.marketId`]: "nyc" }, 'regions[1].markets[0].marketId is "nyc"; another market has this id'],
-    ["overlapping covers", { [`${lon}.cover.21`]: "852a100ffffffff" }, 'regions[1].markets[0].cover[21] is "852a100ffffffff"; market "nyc" covers this cell already'],
-    ["a cell twice in a cover", { [`${nyc}.cover.30`]: "852a1003fffffff" }, 'regions[0].markets[0].cover[30] is "852a1003fffffff"; regions[0].markets[0].cover[0] has the same value'],
+    [
+      "overlapping covers",
+      { [`${lon}.cover.21`]: "852a100ffffffff" },
+      'regions[1].markets[0].cover[21] is "852a100ffffffff"; market "nyc" covers this cell already',
+    ],
+    [
+      "a cell twice in a cover",
+      { [`${nyc}.cover.30`]: "852a1003fffffff" },
+      'regions[0].markets[0].cover[30] is "852a1003fffffff"; regions[0].markets[0].cover[0] has the same value',
+    ],
     ["a partition twice", { "regions.0.markets.1": jfk }, "regions[0].markets[1].partition is 0; regions[0].markets[0].partition has the same value"],
     ["a partition that no topic has", { [`${nyc}.partition`]: 8 }, "regions[0].markets[0].partition is 8; it must be a whole number from 0 to 7"],
     ["half a partition", { [`${nyc}.partition`]: 0.5 }, "regions[0].markets[0].partition is 0.5"],
     ["a bad cell", { [`${nyc}.cover.2`]: "852a1003ffffffg" }, 'regions[0].markets[0].cover[2] is "852a1003ffffffg"; it must be an H3 cell'],
     ["mixed resolutions in a cover", { [`${nyc}.cover.2`]: latLngToCell(48, 2, 6) }, "its resolution is 6, and the first cell's 5"],
-    ["mixed resolutions in the file", { [`${lon}.cover`]: [latLngToCell(51.5074, -0.1278, 6)] }, "regions[1].markets[0].cover is 6; covers of one file have one resolution"],
+    [
+      "mixed resolutions in the file",
+      { [`${lon}.cover`]: [latLngToCell(51.5074, -0.1278, 6)] },
+      "regions[1].markets[0].cover is 6; covers of one file have one resolution",
+    ],
     ["a center outside the cover", { [`${nyc}.center.latitude`]: 10 }, 'regions[0].markets[0].center is {"latitude":10'],
     ["a time zone that does not exist", { [`${nyc}.timeZone`]: "America/Gotham" }, 'regions[0].markets[0].timeZone is "America/Gotham"'],
     ["a currency in lower case", { [`${nyc}.currencyCode`]: "usd" }, 'regions[0].markets[0].currencyCode is "usd"; it must be an ISO 4217 code in capitals'],

@@ -5,7 +5,7 @@
 import { defaultDispatchPolicy, marketId, regionId, type DispatchPolicy, type LatLng, type Tariff, type TravelModel } from "@ridegrid/domain";
 import { cellToParent, getResolution, isValidCell, latLngToCell } from "h3-js";
 import { type Fields, fieldsOf, invalid, listAt, numberAt, textAt } from "./json-fields.ts";
-import { coverResolutionMax, marketsPerRegionMax, partitionsPerRegion, regionsMax } from "./limits.ts";
+import { coverResolutionMax, partitionsPerRegion, regionsMax } from "./limits.ts";
 import type { Region, RegionMarket, Regions } from "./regions.ts";
 
 export { RegionsFileInvalid } from "./json-fields.ts";
@@ -14,7 +14,10 @@ export { RegionsFileInvalid } from "./json-fields.ts";
 export function loadRegions(json: unknown): Regions {
   const file = fieldsOf(json, "", ["regions"]);
   const all = listAt(file, "regions", { min: 1, max: regionsMax }).map((item, index) => region(item, `regions[${index}]`));
-  requireDistinct(all.map((one) => one.id), (index) => `regions[${index}].id`);
+  requireDistinct(
+    all.map((one) => one.id),
+    (index) => `regions[${index}].id`,
+  );
   all.forEach((one, index) => requireNeighbor(all, one, `regions[${index}].neighbor`));
   const covers = joinCovers(all);
   return lookup(all, covers);
@@ -69,8 +72,11 @@ function region(json: unknown, path: string): Region {
   const fields = fieldsOf(json, path, ["id", "neighbor", "markets"]);
   const id = textAt(fields, "id", { pattern: /^[a-z][a-z0-9]{1,15}$/, is: "2 to 16 lower-case letters and digits, a letter first" });
   const neighbor = textAt(fields, "neighbor", { pattern: /./, is: "the id of another region" });
-  const markets = listAt(fields, "markets", { min: 1, max: marketsPerRegionMax }).map((item, index) => market(item, `${path}.markets[${index}]`, id));
-  requireDistinct(markets.map((one) => one.partition), (index) => `${path}.markets[${index}].partition`);
+  const markets = listAt(fields, "markets", { min: 1, max: partitionsPerRegion }).map((item, index) => market(item, `${path}.markets[${index}]`, id));
+  requireDistinct(
+    markets.map((one) => one.partition),
+    (index) => `${path}.markets[${index}].partition`,
+  );
   return { id, neighbor, markets };
 }
 
@@ -119,7 +125,7 @@ function timeZone(fields: Fields): string {
     new Intl.DateTimeFormat("en", { timeZone: zone });
     return zone;
   } catch {
-    throw invalid(`${fields.path}.timeZone`, zone, "it must be an IANA time zone such as \"Europe/London\"");
+    throw invalid(`${fields.path}.timeZone`, zone, 'it must be an IANA time zone such as "Europe/London"');
   }
 }
 
@@ -129,7 +135,15 @@ function point(json: unknown, path: string): LatLng {
 }
 
 function tariff(json: unknown, path: string): Tariff {
-  const fields = fieldsOf(json, path, ["baseMinor", "perKilometerMinor", "perMinuteMinor", "minimumMinor", "bookingFeeMinor", "cancellationFeeMinor", "noShowFeeMinor"]);
+  const fields = fieldsOf(json, path, [
+    "baseMinor",
+    "perKilometerMinor",
+    "perMinuteMinor",
+    "minimumMinor",
+    "bookingFeeMinor",
+    "cancellationFeeMinor",
+    "noShowFeeMinor",
+  ]);
   const amount = (name: keyof Tariff): number => numberAt(fields, name, { min: 0, max: 1_000_000, whole: true });
   return {
     baseMinor: amount("baseMinor"),
@@ -154,7 +168,8 @@ function policy(json: unknown, path: string): DispatchPolicy {
 }
 
 function requireNeighbor(all: readonly Region[], one: Region, path: string): void {
-  if (!all.some((other) => other.id === one.neighbor)) throw invalid(path, one.neighbor, `no region has this id; there are ${all.map((other) => quoted(other.id)).join(", ")}`);
+  if (!all.some((other) => other.id === one.neighbor))
+    throw invalid(path, one.neighbor, `no region has this id; there are ${all.map((other) => quoted(other.id)).join(", ")}`);
   // A single region has nobody to be taken over by.
   if (all.length > 1 && one.neighbor === one.id) throw invalid(path, one.neighbor, "a region's neighbor is another region");
 }

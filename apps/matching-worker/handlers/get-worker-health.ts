@@ -25,14 +25,38 @@ export async function workerHealth(facts: WorkerFacts): Promise<GetWorkerHealthR
   const consumers = facts.sessions.flatMap((session) =>
     session.followers.map(({ topic, partition, nextOffset }) => {
       const lag = session.lags.get(topic) ?? 0;
-      return { region, consumer, topic: topic.slice(region.length + 1), partition, nextOffset: BigInt(nextOffset), endOffset: BigInt(nextOffset + lag), lag: BigInt(lag) };
+      return {
+        region,
+        consumer,
+        topic: topic.slice(region.length + 1),
+        partition,
+        nextOffset: BigInt(nextOffset),
+        endOffset: BigInt(nextOffset + lag),
+        lag: BigInt(lag),
+      };
     }),
   );
   return create(GetWorkerHealthResponseSchema, {
     health: {
       consumers,
-      outboxes: [{ writer: "matching-worker", region, depth: BigInt(outbox?.rows ?? 0), oldestAgeMs: BigInt(Math.round(outbox?.oldestAgeMs ?? 0)), owner: stored.cursor?.owner ?? "", epoch: BigInt(stored.cursor?.epoch ?? 0) }],
-      leases: stored.leases.map(({ partition, owner, epoch, expiresInMs }) => ({ region, consumer, partition, owner: owner ?? "", epoch: BigInt(epoch), expiresInMs: BigInt(Math.round(expiresInMs)) })),
+      outboxes: [
+        {
+          writer: "matching-worker",
+          region,
+          depth: BigInt(outbox?.rows ?? 0),
+          oldestAgeMs: BigInt(Math.round(outbox?.oldestAgeMs ?? 0)),
+          owner: stored.cursor?.owner ?? "",
+          epoch: BigInt(stored.cursor?.epoch ?? 0),
+        },
+      ],
+      leases: stored.leases.map(({ partition, owner, epoch, expiresInMs }) => ({
+        region,
+        consumer,
+        partition,
+        owner: owner ?? "",
+        epoch: BigInt(epoch),
+        expiresInMs: BigInt(Math.round(expiresInMs)),
+      })),
       processes: [{ name, region, ready: detail === "", detail, startTime: timestampFromMs(startTimeMs) }],
     },
   });

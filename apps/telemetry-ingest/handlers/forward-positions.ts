@@ -6,7 +6,12 @@
  */
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import { type ForwardPositionsRequest, type ForwardPositionsResponse, ForwardPositionsResponseSchema, type PositionsResult } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
+import {
+  type ForwardPositionsRequest,
+  type ForwardPositionsResponse,
+  ForwardPositionsResponseSchema,
+  type PositionsResult,
+} from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError } from "@ridegrid/rpc";
 import { batchesPerStreamMax, positionsPerBatchMax } from "../limits.ts";
 import type { PositionIntake } from "../position-intake.ts";
@@ -41,12 +46,17 @@ export async function* forwardPositions(
 type Answers = { readonly queue: ResultQueue<PositionsResult>; readonly inFlight: Set<Promise<void>> };
 
 /** Never rejects: what goes wrong ends the queue. */
-async function readAll({ intake, draining }: ForwardPositionsDeps, requests: AsyncIterable<ForwardPositionsRequest>, { queue, inFlight }: Answers): Promise<void> {
+async function readAll(
+  { intake, draining }: ForwardPositionsDeps,
+  requests: AsyncIterable<ForwardPositionsRequest>,
+  { queue, inFlight }: Answers,
+): Promise<void> {
   try {
     for await (const request of requests) {
       // What is in flight is still answered; what comes now goes to another process.
       if (draining.aborted) return;
-      if (request.positions.length > positionsPerBatchMax) throw apiError("TOO_LARGE", `Cannot take a batch of ${request.positions.length} positions: at most ${positionsPerBatchMax}`);
+      if (request.positions.length > positionsPerBatchMax)
+        throw apiError("TOO_LARGE", `Cannot take a batch of ${request.positions.length} positions: at most ${positionsPerBatchMax}`);
       const answered = intake.admit(request).then(queue.push, queue.end);
       inFlight.add(answered);
       void answered.then(() => inFlight.delete(answered));
