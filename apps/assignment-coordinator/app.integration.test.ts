@@ -9,7 +9,7 @@ let world: World;
 beforeAll(async () => {
   world = await createWorld();
   await world.setMatchingEpoch("ewr", 7);
-});
+}, 60_000);
 afterAll(() => world.close());
 
 async function recordsOf(topic: TopicName, key: string) {

@@ -11,7 +11,13 @@ import { type Caller, callerHeaders, createInMemoryTransport, createServiceDirec
 import { migrate, type Sql } from "@ridegrid/runtime";
 import { loadRegions, type Regions } from "@ridegrid/spatial";
 import { createTestContext, createTestDatabase, type TestContext, type TestDatabase } from "@ridegrid/testing";
+import { decideRide, type IdSource, quoteFare, quoteId, type Ride, rideId, riderId } from "@ridegrid/domain";
 import { type Coordinator, coordinatorMigrations, createCoordinator, matchingConsumer } from "./app.ts";
+import { noCause } from "./change.ts";
+import { marketRules } from "./market-rules.ts";
+import { type Applied, applyProposals, type ProposalDeps } from "./proposal-consumer.ts";
+import { databaseNowMs } from "./read-clock.postgres.ts";
+import { writeChanges } from "./write-changes.postgres.ts";
 
 export const pinSecret = "test-pin-secret";
 export const times = { pickup: { latitude: 40.758, longitude: -73.9855 }, dropoff: { latitude: 40.7484, longitude: -73.9857 } };
@@ -134,4 +140,50 @@ export function proposalRecord({ rideId, rideVersion, epoch, driverId, release =
 
 export async function propose(world: World, proposals: readonly ProposalFacts[]): Promise<void> {
   await world.logs.get("ewr")?.append(physicalTopic("ewr", "match-proposals.v1"), 0, proposals.map(proposalRecord));
+}
+
+/** Many requested rides at once, by the domain's own decision. */
+export async function seedRides(world: World, count: number): Promise<readonly Ride[]> {
+  const market = world.regions.market("nyc");
+  if (market === undefined) throw new Error("market nyc is not configured");
+  const nowMs = await databaseNowMs(world.sql);
+  const changes = Array.from({ length: count }, () => {
+    const rider = riderId(`r-${uuid()}`);
+    const quote = quoteFare(market, { quoteId: quoteId(uuid()), riderId: rider, ...times, seats: 1, surge: 1, pickupEtaSeconds: 60, nowMs });
+    const command = { type: "RequestRide", rideId: rideId(uuid()), riderId: rider, quote, quoteUsed: false, riderHasOpenRide: false } as const;
+    const decision = decideRide(null, null, command, { nowMs, policy: market.policy, tariff: market.tariff });
+    if (decision.kind === "refused") throw new Error(decision.message);
+    return { kind: "ride", before: null, event: decision.event, ride: decision.ride, driver: null } as const;
+  });
+  await world.sql.begin((tx) => writeChanges(tx, changes.map((change) => ({ change, cause: noCause })), uuid));
+  return changes.map(({ ride }) => ride);
+}
+
+/** Many drivers on shift in New York at once. */
+export async function seedDrivers(world: World, count: number, prefix = "d"): Promise<readonly string[]> {
+  const names = Array.from({ length: count }, (_, index) => `${prefix}-${uuid()}-${index}`);
+  await world.sql`
+    INSERT INTO driver (driver_id, status, version, shift_id, home_region, market_id, partition, vehicle_seats, vehicle_plate, vehicle_model, shift_start_time, update_time)
+    SELECT name, 'available', 1, gen_random_uuid(), 'ewr', 'nyc', 0, 4, 'RG 1', 'Ioniq 5', date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
+    FROM jsonb_array_elements_text(${JSON.stringify(names)}::text::jsonb) AS name`;
+  return names;
+}
+
+/** The parts that consume proposals, for tests that call them without a log. */
+export function proposalDeps(world: World, ids: IdSource = world.context.ids): ProposalDeps {
+  const { regions } = world;
+  const marketIds = regions.all.flatMap(({ markets }) => markets.map(({ marketId }) => marketId));
+  return { ids, regions, matchingConsumer, marketIds, policyOfMarket: (marketId) => marketRules(regions, { marketId }).policy };
+}
+
+/** One page, delivered in a transaction of its own as the consumer does. */
+export async function deliver(world: World, page: readonly ProposalFacts[], deps: ProposalDeps = proposalDeps(world)): Promise<Applied> {
+  const records = page.map((facts, offset) => ({ ...proposalRecord(facts), offset, appendedAtMs: 0 }));
+  return await world.sql.begin((tx) => applyProposals(tx, records, deps));
+}
+
+/** A deadlock is counted by the server, also one that a retry hides. */
+export async function deadlocks(world: World): Promise<number> {
+  const [row] = await world.sql<{ deadlocks: number }[]>`SELECT deadlocks::float8 AS deadlocks FROM pg_stat_database WHERE datname = current_database()`;
+  return row?.deadlocks ?? 0;
 }
