@@ -4,23 +4,52 @@
  * Native gRPC needs trailers, which Bun.serve does not send; it has a port of its own.
  */
 import { type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
-import { universalServerRequestFromFetch, universalServerResponseToFetch } from "@connectrpc/connect/protocol";
+import {
+  createAsyncIterable,
+  type UniversalServerRequest,
+  universalServerRequestFromFetch,
+  type UniversalServerResponse,
+  universalServerResponseToFetch,
+} from "@connectrpc/connect/protocol";
 import type { Hono } from "hono";
 import { edgeHandler } from "./edge-handler.ts";
 import { bareStatusError, unknownMethodError } from "./http-error.ts";
 import type { Routes } from "./in-memory.ts";
+import { edgeBodyBytesMax } from "./limits.ts";
 
 export function mountConnect(app: Hono, routes: Routes, options: ConnectRouterOptions): void {
   const router = createConnectRouter({ ...options, grpc: false });
   routes(router);
   for (const handler of router.handlers) {
     const edge = edgeHandler(handler);
+    const isUnary = handler.method.methodKind === "unary";
     app.all(handler.requestPath, async (context) => {
-      // "2.0" lets bidirectional streams through: Bun serves them on HTTP/1.1 as well as on h2c.
-      const request = universalServerRequestFromFetch(context.req.raw, { httpVersion: "2.0" });
-      const response = await edge(request);
-      return response.body === undefined && response.status >= 400 ? bareStatusError(response, handler) : universalServerResponseToFetch(response);
+      const response = await edge(isUnary ? unaryRequest(context.req.raw) : streamRequest(context.req.raw));
+      if (response.body === undefined && response.status >= 400) return bareStatusError(response, handler);
+      return isUnary ? unaryResponse(response) : universalServerResponseToFetch(response);
     });
   }
   app.notFound((context) => unknownMethodError(context.req.path));
+}
+
+/** "2.0" lets bidirectional streams through: Bun serves them on HTTP/1.1 as well as on h2c. */
+function streamRequest(request: Request): UniversalServerRequest {
+  return universalServerRequestFromFetch(request, { httpVersion: "2.0" });
+}
+
+/** A body of a known, allowed size is taken in one piece: Bun's streams cost more than all the rest of a small call. */
+function unaryRequest(request: Request): UniversalServerRequest {
+  const length = Number(request.headers.get("content-length") ?? Number.NaN);
+  if (!(length <= edgeBodyBytesMax)) return streamRequest(request);
+  return { httpVersion: "2.0", method: request.method, url: request.url, header: request.headers, signal: request.signal, body: wholeBody(request) };
+}
+
+async function* wholeBody(request: Request): AsyncIterable<Uint8Array> {
+  yield await request.bytes();
+}
+
+async function unaryResponse(response: UniversalServerResponse): Promise<Response> {
+  const chunks = await Array.fromAsync(response.body ?? createAsyncIterable<Uint8Array>([]));
+  const init = { status: response.status, ...(response.header && { headers: response.header }) };
+  return new Response(chunks.length === 1 && chunks[0] !== undefined ? new Uint8Array(chunks[0]) : Buffer.concat(chunks), init);
 }
