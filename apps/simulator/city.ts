@@ -11,6 +11,12 @@ export interface City {
   contains(point: LatLng): boolean;
 }
 
+/** Where people are, in cities this program knows; elsewhere the middle of the cover stands for it. */
+const knownCenters: Readonly<Record<string, LatLng>> = {
+  lon: { latitude: 51.5101, longitude: -0.1282 },
+  nyc: { latitude: 40.7549, longitude: -73.984 },
+};
+
 /** `cells` are H3 indexes; their resolutions may differ. */
 export function createCity(market: { readonly marketId: string; readonly homeRegion: string; readonly cells: readonly string[] }): City {
   const cover = new Set(market.cells);
@@ -18,12 +24,15 @@ export function createCity(market: { readonly marketId: string; readonly homeReg
   const corners = market.cells.flatMap((cell) => cellToBoundary(cell).map(([latitude, longitude]): LatLng => ({ latitude, longitude })));
   if (corners.length === 0) throw new Error(`Cannot simulate market "${market.marketId}": its cover is empty`);
   const mean = (pick: (point: LatLng) => number): number => corners.reduce((sum, point) => sum + pick(point), 0) / corners.length;
-  const center = { latitude: mean((point) => point.latitude), longitude: mean((point) => point.longitude) };
+  const middle = { latitude: mean((point) => point.latitude), longitude: mean((point) => point.longitude) };
+  const contains = ({ latitude, longitude }: LatLng): boolean => resolutions.some((resolution) => cover.has(latLngToCell(latitude, longitude, resolution)));
+  const known = knownCenters[market.marketId];
+  const center = known !== undefined && contains(known) ? known : middle;
   return {
     marketId: market.marketId,
     homeRegion: market.homeRegion,
     center,
     radiusMeters: Math.max(...corners.map((point) => distanceMeters(center, point))),
-    contains: ({ latitude, longitude }) => resolutions.some((resolution) => cover.has(latLngToCell(latitude, longitude, resolution))),
+    contains,
   };
 }

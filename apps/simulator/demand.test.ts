@@ -73,6 +73,6 @@ test("fleetRate() grows with the fleet, and shrinks when a speedup makes the pla
   const rate = (drivers: number, speedup: number): number => fleetRate({ source: generated(1), drivers, speedup, random: createRandom(1) });
   expect(rate(200, 1)).toBeGreaterThan(1.9 * rate(100, 1));
   expect(rate(100, 20)).toBeLessThan(rate(100, 1));
-  // 100 drivers at a load of 0.8 and rides of ten to thirty minutes.
-  expect(rate(100, 1)).toBeWithin(80 / 1_800, 80 / 600);
+  // 100 drivers at a load of 0.8, each held by a ride for five to thirty minutes.
+  expect(rate(100, 1)).toBeWithin(80 / 1_800, 80 / 300);
 });

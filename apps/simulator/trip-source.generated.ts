@@ -8,11 +8,11 @@ import type { Trip } from "./trips-file.ts";
 type HotSpot = { readonly center: LatLng; readonly spreadMeters: number; readonly origin: number; readonly destination: number };
 
 const hotSpotCount = 8;
-const hotSpotReachMeters = 2_600;
+const hotSpotReachMeters = 1_900;
 const hotSpotSpreadMeters = { min: 350, max: 900 };
 /** The share of ends that lie anywhere in the built-up area. */
 const scatteredShare = 0.15;
-const scatteredReachMeters = 5_000;
+const scatteredReachMeters = 4_000;
 const shortestTripMeters = 600;
 /** Draws before a point is taken as it is: a cover that is mostly water must not hang the city. */
 const triesMax = 50;
