@@ -328,11 +328,13 @@ test("gRPC health and reflection answer without a token on the native port", asy
     yield { messageRequest: { case: "listServices", value: "" } } as const;
     yield { messageRequest: { case: "fileContainingSymbol", value: "ridegrid.rider.v1.RiderService.GetRide" } } as const;
     yield { messageRequest: { case: "fileByFilename", value: "ridegrid/type/v1/ride.proto" } } as const;
+    yield { messageRequest: { case: "fileContainingSymbol", value: "google.rpc.ErrorInfo" } } as const;
     yield { messageRequest: { case: "fileByFilename", value: "no.proto" } } as const;
   }
   const answers = await Array.fromAsync(reflection.serverReflectionInfo(questions()));
   expect(answers.map(({ messageResponse }) => messageResponse.case)).toEqual([
     "listServicesResponse",
+    "fileDescriptorResponse",
     "fileDescriptorResponse",
     "fileDescriptorResponse",
     "errorResponse",

@@ -2,12 +2,13 @@
 import { type DescFile, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectRouter } from "@connectrpc/connect";
+import { ErrorInfoSchema } from "@ridegrid/contracts/gen/google/rpc/error_details_pb";
 import { ServerReflection } from "@ridegrid/contracts/gen/grpc/reflection/v1/reflection_pb";
 import { ServerReflection as ServerReflectionAlpha } from "@ridegrid/contracts/gen/grpc/reflection/v1alpha/reflection_pb";
 
-/** `files` hold the services to show; their imports are found by themselves. */
+/** `files` hold the services to show; their imports, and the details of errors, are found by themselves. */
 export function registerReflection(router: ConnectRouter, files: readonly DescFile[]): void {
-  const index = indexFiles(files);
+  const index = indexFiles([...files, ErrorInfoSchema.file]);
   const answer = (request: Question) => answerOf(index, request);
   router.service(ServerReflection, {
     async *serverReflectionInfo(requests) {
