@@ -35,7 +35,8 @@ export async function saveCheckpoint(tx: Queryable, save: { readonly lease: Leas
   const saved = await tx`
     WITH held AS (
       SELECT set_config('idle_in_transaction_session_timeout', ${String(checkpointIdleMs)}, true) FROM lease
-      WHERE home_region = ${lease.homeRegion} AND consumer = ${lease.consumer} AND partition = ${lease.partition} AND owner = ${lease.owner} AND epoch = ${lease.epoch}
+      WHERE home_region = ${lease.homeRegion} AND consumer = ${lease.consumer} AND partition = ${lease.partition}
+        AND owner = ${lease.owner} AND epoch = ${lease.epoch}
       FOR SHARE
     )
     INSERT INTO checkpoint (home_region, consumer, topic, partition, next_offset)

@@ -61,7 +61,11 @@ async function note(tx: Transaction, batch: { readonly records: readonly StoredR
 }
 
 async function append(...notes: readonly string[]): Promise<void> {
-  await log.append(topic, 0, notes.map((text) => ({ key: text.split(":")[0] ?? text, value: new TextEncoder().encode(text), headers: {} })));
+  await log.append(
+    topic,
+    0,
+    notes.map((text) => ({ key: text.split(":")[0] ?? text, value: new TextEncoder().encode(text), headers: {} })),
+  );
 }
 
 async function effects(): Promise<readonly string[]> {

@@ -5,11 +5,11 @@
  * Faults of database, network or log are retried with jitter, from the stored checkpoint: it answers whether a COMMIT
  * that died took place. A record that fails by itself is dead-lettered and later ones of its key wait; others go on.
  */
+import { createBatchApplier } from "./batch-applier.ts";
 import { type CheckpointKey, Fenced, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
-import { createDeadLetterStore, type DeadLetter, PoisonRecord, storableText } from "./dead-letter.ts";
+import type { DeadLetter } from "./dead-letter.ts";
 import type { HostContext, Pool, Transaction } from "./dependencies.ts";
 import { type EventLog, OffsetAboveEnd, OffsetBelowStart, type StoredRecord } from "./event-log.ts";
-import { isTransientFault } from "./fault.ts";
 import type { Lease } from "./lease.ts";
 import { type ConsumerLimits, consumerLimits } from "./limits.ts";
 import { pause, retryDelayMs } from "./waiting.ts";
@@ -59,23 +59,23 @@ export async function runConsumer(deps: ConsumerDeps): Promise<ConsumerEnd> {
   return ends.includes("fenced") ? "fenced" : "stopped";
 }
 
-type LoopDeps = Omit<ConsumerDeps, "limits"> & { readonly limits: ConsumerLimits };
+export type TopicLoopDeps = Omit<ConsumerDeps, "limits"> & { readonly limits: ConsumerLimits };
 
-function createTopicLoop(deps: LoopDeps, topic: string) {
+function createTopicLoop(deps: TopicLoopDeps, topic: string) {
   const { context, sql, lease, eventLog, limits } = deps;
   const { partition, homeRegion, consumer, signal } = lease;
   const key: CheckpointKey = { homeRegion, consumer, topic, partition };
-  const letters = createDeadLetterStore();
+  const readLimits = { maxRecords: limits.batchRecordsMax, maxBytes: limits.batchBytesMax, maxWaitMs: limits.waitMs };
+  const applier = createBatchApplier(deps, key);
   const lag = createLagGauge(deps, topic);
 
   async function run(): Promise<ConsumerEnd> {
-    let failures = 0;
-    while (!signal.aborted) {
+    for (let failures = 0; !signal.aborted;) {
       try {
         let offset = await startOffset();
         while (!signal.aborted) {
-          const records = await readFrom(offset);
-          offset = records.length > 0 ? await applyAll(records) : offset;
+          const records = await eventLog.read(topic, partition, offset, readLimits, signal);
+          if (records.length > 0) offset = await applier.applyAll(records);
           failures = 0;
           await lag.observe(offset, records.length);
         }
@@ -97,62 +97,6 @@ function createTopicLoop(deps: LoopDeps, topic: string) {
     return deps.startAt === "end" ? bounds.end : bounds.start;
   }
 
-  function readFrom(offset: number): Promise<readonly StoredRecord[]> {
-    return eventLog.read(topic, partition, offset, { maxRecords: limits.batchRecordsMax, maxBytes: limits.batchBytesMax, maxWaitMs: limits.waitMs }, signal);
-  }
-
-  /** Answers the next offset. An unexplained failure is narrowed down by applying the records one by one. */
-  async function applyAll(records: readonly StoredRecord[]): Promise<number> {
-    try {
-      return await applyBatch(records, new Map());
-    } catch (error) {
-      if (error instanceof Fenced || isTransientFault(error)) throw error;
-      context.logger.warn({ error, ...key }, `Cannot apply ${records.length} records of ${topic}/${partition} as "${consumer}"; applying one by one`);
-    }
-    let next = 0;
-    for (const record of records) next = await applyOne(record);
-    return next;
-  }
-
-  async function applyOne(record: StoredRecord): Promise<number> {
-    try {
-      return await applyBatch([record], new Map());
-    } catch (error) {
-      if (error instanceof Fenced || isTransientFault(error)) throw error;
-      return await applyBatch([record], new Map([[record.offset, new PoisonRecord(record.offset, String(error), { cause: error })]]));
-    }
-  }
-
-  /** One transaction; a record that turns out poisoned starts it again without that record, so the rest is applied. */
-  async function applyBatch(records: readonly StoredRecord[], known: ReadonlyMap<number, PoisonRecord>): Promise<number> {
-    const poisoned = new Map(known);
-    for (;;) {
-      try {
-        return await commitBatch(records, poisoned);
-      } catch (error) {
-        if (!(error instanceof PoisonRecord) || poisoned.has(error.offset) || !records.some((record) => record.offset === error.offset)) throw error;
-        poisoned.set(error.offset, error);
-        context.logger.error({ error, ...key, offset: error.offset }, `Dead-lettering the record at ${topic}/${partition} ${error.offset}: ${error.reason}`);
-      }
-    }
-  }
-
-  async function commitBatch(records: readonly StoredRecord[], poisoned: ReadonlyMap<number, PoisonRecord>): Promise<number> {
-    const nextOffset = (records.at(-1)?.offset ?? -1) + 1;
-    const applied = await sql.begin(async (tx) => {
-      const parked = new Set(await letters.parkedKeys(tx, key, [...new Set(records.map((record) => record.key))]));
-      const { sound, dead } = sortOut(records, { key, poisoned, parked });
-      const batch: ConsumedBatch = { topic, partition, homeRegion, lease, records: sound };
-      if (sound.length > 0) await deps.apply(tx, batch);
-      await letters.put(tx, dead);
-      if (dead.length > 0) await deps.onDeadLetters?.(tx, dead);
-      await saveCheckpoint(tx, { lease, offsets: [{ topic, nextOffset }] });
-      return batch;
-    });
-    if (applied.records.length > 0) deps.onCommitted?.(applied);
-    return nextOffset;
-  }
-
   async function bridgeGap(gap: OffsetBelowStart | OffsetAboveEnd): Promise<void> {
     context.logger.error({ error: gap, ...key }, `"${consumer}" misses records of ${topic}/${partition}`);
     try {
@@ -166,24 +110,8 @@ function createTopicLoop(deps: LoopDeps, topic: string) {
   return { run };
 }
 
-type Sorting = { readonly key: CheckpointKey; readonly poisoned: ReadonlyMap<number, PoisonRecord>; readonly parked: Set<string> };
-
-/** In offset order: a poisoned record parks its key, and what follows of a parked key waits behind it. */
-function sortOut(records: readonly StoredRecord[], { key, poisoned, parked }: Sorting): { readonly sound: readonly StoredRecord[]; readonly dead: readonly DeadLetter[] } {
-  const sound: StoredRecord[] = [];
-  const dead: DeadLetter[] = [];
-  for (const record of records) {
-    const poison = poisoned.get(record.offset);
-    if (poison) dead.push({ ...key, kind: "poison", reason: poison.reason, attempts: 1, record });
-    else if (parked.has(storableText(record.key))) dead.push({ ...key, kind: "waiting", reason: "an earlier record of its key is dead-lettered", attempts: 0, record });
-    else sound.push(record);
-    if (poison) parked.add(storableText(record.key));
-  }
-  return { sound, dead };
-}
-
 /** `kafka_consumer_lag` in records. A short read is at the end: only a consumer that is behind asks the log. */
-function createLagGauge({ context, lease, eventLog, limits }: LoopDeps, topic: string) {
+function createLagGauge({ context, lease, eventLog, limits }: TopicLoopDeps, topic: string) {
   const gauge = context.meter.createGauge("kafka_consumer_lag", { description: "Records between a consumer's checkpoint and the end of the partition" });
   const attributes = { consumer: lease.consumer, topic, partition: lease.partition, region: lease.homeRegion };
   let measuredAt = Number.NEGATIVE_INFINITY;

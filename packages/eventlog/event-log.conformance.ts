@@ -83,7 +83,11 @@ function checkAppendAndRead(check: Check): void {
   });
 
   check("read() honours its limits but always returns one record", async ({ log, topic }) => {
-    await log.append(topic, 0, Array.from({ length: 10 }, (_, index) => record(`r-${index}`, 1_000)));
+    await log.append(
+      topic,
+      0,
+      Array.from({ length: 10 }, (_, index) => record(`r-${index}`, 1_000)),
+    );
     expect(await log.read(topic, 0, 0, { ...limits, maxRecords: 3 }, never)).toHaveLength(3);
     expect(await log.read(topic, 0, 0, { ...limits, maxBytes: 1 }, never)).toHaveLength(1);
     expect((await log.read(topic, 0, 0, { ...limits, maxBytes: 3_500 }, never)).length).toBeWithin(1, 5);
@@ -128,17 +132,21 @@ function checkManyAppenders(check: Check, incapable: Incapable): void {
     }
   });
 
-  check("an append whose answer was lost is repeated: read() shows it twice, and first occurrences in order", async ({ under, log, topic }) => {
-    if (!under.loseNextAnswer) throw new Error("the factory neither has loseNextAnswer nor says why not");
-    await log.append(topic, 0, [record("1")]);
-    under.loseNextAnswer();
-    await expect(log.append(topic, 0, [record("2"), record("3")])).rejects.toThrow();
-    await log.append(topic, 0, [record("2"), record("3")]);
-    await log.append(topic, 0, [record("4")]);
-    const keys = (await readAll(log, topic, 0)).map(({ key }) => key);
-    expect([...new Set(keys)]).toEqual(["1", "2", "3", "4"]);
-    expect(keys).toHaveLength(6);
-  }, incapable.loseNextAnswer);
+  check(
+    "an append whose answer was lost is repeated: read() shows it twice, and first occurrences in order",
+    async ({ under, log, topic }) => {
+      if (!under.loseNextAnswer) throw new Error("the factory neither has loseNextAnswer nor says why not");
+      await log.append(topic, 0, [record("1")]);
+      under.loseNextAnswer();
+      await expect(log.append(topic, 0, [record("2"), record("3")])).rejects.toThrow();
+      await log.append(topic, 0, [record("2"), record("3")]);
+      await log.append(topic, 0, [record("4")]);
+      const keys = (await readAll(log, topic, 0)).map(({ key }) => key);
+      expect([...new Set(keys)]).toEqual(["1", "2", "3", "4"]);
+      expect(keys).toHaveLength(6);
+    },
+    incapable.loseNextAnswer,
+  );
 }
 
 function checkOffsets(check: Check, incapable: Incapable): void {
@@ -152,28 +160,36 @@ function checkOffsets(check: Check, incapable: Incapable): void {
     expect(filled.end).toBeGreaterThan(last?.offset ?? Number.POSITIVE_INFINITY);
   });
 
-  check("reading below the start is OffsetBelowStart; the start itself reads on", async ({ under, log, topic }) => {
-    if (!under.trim) throw new Error("the factory neither has trim nor says why not");
-    for (let index = 0; index < 10; index++) await log.append(topic, 0, [record(`r-${index}`)]);
-    const cut = (await readAll(log, topic, 0))[6]?.offset ?? -1;
-    await under.trim(topic, 0, cut);
-    const failure = await log.read(topic, 0, cut - 1, limits, never).catch((error: unknown) => error);
-    expect(failure).toBeInstanceOf(OffsetBelowStart);
-    expect(failure instanceof OffsetBelowStart ? failure.start : undefined).toBe(cut);
-    expect((await log.bounds(topic, 0)).start).toBe(cut);
-    expect((await log.read(topic, 0, cut, limits, never)).map(({ key }) => key)).toEqual(["r-6", "r-7", "r-8", "r-9"]);
-  }, incapable.trim);
+  check(
+    "reading below the start is OffsetBelowStart; the start itself reads on",
+    async ({ under, log, topic }) => {
+      if (!under.trim) throw new Error("the factory neither has trim nor says why not");
+      for (let index = 0; index < 10; index++) await log.append(topic, 0, [record(`r-${index}`)]);
+      const cut = (await readAll(log, topic, 0))[6]?.offset ?? -1;
+      await under.trim(topic, 0, cut);
+      const failure = await log.read(topic, 0, cut - 1, limits, never).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(OffsetBelowStart);
+      expect(failure instanceof OffsetBelowStart ? failure.start : undefined).toBe(cut);
+      expect((await log.bounds(topic, 0)).start).toBe(cut);
+      expect((await log.read(topic, 0, cut, limits, never)).map(({ key }) => key)).toEqual(["r-6", "r-7", "r-8", "r-9"]);
+    },
+    incapable.trim,
+  );
 
-  check("a partition trimmed to its end is empty, and goes on from there", async ({ under, log, topic }) => {
-    if (!under.trim) throw new Error("the factory neither has trim nor says why not");
-    await log.append(topic, 0, [record("a"), record("b")]);
-    const { end } = await log.bounds(topic, 0);
-    await under.trim(topic, 0, end);
-    expect(await log.bounds(topic, 0)).toEqual({ start: end, end });
-    expect(await log.offsetAt(topic, 0, 0)).toBe(end);
-    await log.append(topic, 0, [record("c")]);
-    expect((await log.read(topic, 0, end, limits, never)).map(({ key }) => key)).toEqual(["c"]);
-  }, incapable.trim);
+  check(
+    "a partition trimmed to its end is empty, and goes on from there",
+    async ({ under, log, topic }) => {
+      if (!under.trim) throw new Error("the factory neither has trim nor says why not");
+      await log.append(topic, 0, [record("a"), record("b")]);
+      const { end } = await log.bounds(topic, 0);
+      await under.trim(topic, 0, end);
+      expect(await log.bounds(topic, 0)).toEqual({ start: end, end });
+      expect(await log.offsetAt(topic, 0, 0)).toBe(end);
+      await log.append(topic, 0, [record("c")]);
+      expect((await log.read(topic, 0, end, limits, never)).map(({ key }) => key)).toEqual(["c"]);
+    },
+    incapable.trim,
+  );
 
   check("reading above the end is OffsetAboveEnd: the offset is of another log", async ({ log, topic }) => {
     await log.append(topic, 0, [record("a")]);
@@ -263,7 +279,7 @@ function record(key: string, bytes = 40): LogRecord {
 async function readAll(log: EventLog, topic: string, partition: number): Promise<readonly StoredRecord[]> {
   const { start, end } = await log.bounds(topic, partition);
   const all: StoredRecord[] = [];
-  for (let offset = start; offset < end; ) {
+  for (let offset = start; offset < end;) {
     const records = await log.read(topic, partition, offset, { ...limits, maxWaitMs: 5_000 }, never);
     if (records.length === 0) throw new Error(`Cannot read ${topic}/${partition} to its end ${end}: nothing after ${offset}`);
     all.push(...records);

@@ -55,7 +55,7 @@ describe("the embedded log", () => {
     const log = await openWith(topic, 2);
     const child = new URL("./test-programs/append-to-log.ts", import.meta.url).pathname;
     const processes = Array.from({ length: 3 }, (_, index) =>
-      Bun.spawn(["bun", child, database.url, topic, String(index), "120"], { stdout: "inherit", stderr: "inherit" }),
+      Bun.spawn([process.execPath, child, database.url, topic, String(index), "120"], { stdout: "inherit", stderr: "inherit" }),
     );
     const tail = followToEnd(log, topic, 3 * 120 * 3);
     expect(await Promise.all(processes.map((one) => one.exited))).toEqual([0, 0, 0]);
@@ -92,9 +92,13 @@ describe("the embedded log", () => {
     const topic = "ewr.idle.v1";
     const log = await openWith(topic, 8);
     const stop = new AbortController();
-    const waiting = Array.from({ length: 24 }, (_, index) => log.read(topic, index % 8, 0, { ...limits, maxWaitMs: 60_000 }, stop.signal).catch(() => "aborted"));
+    const waiting = Array.from({ length: 24 }, (_, index) =>
+      log.read(topic, index % 8, 0, { ...limits, maxWaitMs: 60_000 }, stop.signal).catch(() => "aborted"),
+    );
     const statements = async (): Promise<number> => {
-      const [row] = await database.sql({ max: 1 })<{ n: number }[]>`SELECT (xact_commit + xact_rollback)::float8 AS n FROM pg_stat_database WHERE datname = current_database()`;
+      const [row] = await database.sql({ max: 1 })<
+        { n: number }[]
+      >`SELECT (xact_commit + xact_rollback)::float8 AS n FROM pg_stat_database WHERE datname = current_database()`;
       return row?.n ?? 0;
     };
     await Bun.sleep(2_000);
@@ -131,7 +135,8 @@ test("the embedded log rejects within 5 s while its database is closed, and work
   await admin.unsafe(`ALTER DATABASE ${database.name} ALLOW_CONNECTIONS true`);
   const openedAt = performance.now();
   await eventually(() => log.append(topic, 0, [record("after")]).then(() => true), { timeoutMs: 10_000, what: "an append after the database returned" });
-  console.log(`embedded log: waiting read rejected after ${waitMs.toFixed(0)} ms, the slowest call after ${slowest.toFixed(0)} ms, back after ${(performance.now() - openedAt).toFixed(0)} ms`);
+  const backMs = performance.now() - openedAt;
+  console.log(`embedded log: rejected after ${waitMs.toFixed(0)} ms waiting, ${slowest.toFixed(0)} ms at most; back after ${backMs.toFixed(0)} ms`);
   const keys = new Set((await log.read(topic, 0, 0, limits, never)).map(({ key }) => key));
   expect([...keys].filter((key) => key !== "lost")).toEqual(["before", "after"]);
   await log.close();

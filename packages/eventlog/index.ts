@@ -1,11 +1,5 @@
 /** The log port and its embedded adapter; outbox and relay; leases, checkpoints, dead letters and the loop that uses them. */
-export {
-  type CheckpointKey,
-  type CheckpointOffset,
-  Fenced,
-  loadCheckpoint,
-  saveCheckpoint,
-} from "./checkpoint.ts";
+export { type CheckpointKey, type CheckpointOffset, Fenced, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 export { type ConsumedBatch, type ConsumerDeps, type ConsumerEnd, runConsumer } from "./consumer.ts";
 export { createDeadLetterStore, type DeadLetter, type DeadLetterStore, type DeadLetterSummary, PoisonRecord } from "./dead-letter.ts";
 export type { HostContext, Log, Pool, Queryable, Transaction } from "./dependencies.ts";

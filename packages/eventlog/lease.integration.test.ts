@@ -52,7 +52,11 @@ describe("createLeaseKeeper()", () => {
   });
 
   test("is taken over within 3 s of a crash, with the next epoch", async () => {
-    const child = Bun.spawn(["bun", new URL("./test-programs/hold-leases.ts", import.meta.url).pathname, database.url, consumer], { stdout: "pipe", stderr: "inherit" });
+    const child = Bun.spawn([process.execPath, new URL("./test-programs/hold-leases.ts", import.meta.url).pathname, database.url, consumer], {
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
     const hello = await child.stdout.getReader().read();
     expect(new TextDecoder().decode(hello.value)).toContain("gained");
     const second = await startKeeper();

@@ -24,18 +24,18 @@ export function createLogEndWatch(look: (partitions: readonly PartitionEnd[]) =>
   let intervalMs: number = embeddedLogLimits.pollActiveMs;
 
   function advance({ topic, partition, end }: PartitionEnd): void {
-    const key = keyOf(topic, partition);
+    const key = keyOf({ topic, partition });
     if (end <= (knownEnds.get(key) ?? 0)) return;
     knownEnds.set(key, end);
     intervalMs = embeddedLogLimits.pollActiveMs;
     for (const waiter of waiters) {
-      if (waiter.topic === topic && waiter.partition === partition && end > waiter.end) waiter.wake();
+      if (keyOf(waiter) === key && end > waiter.end) waiter.wake();
     }
   }
 
   function schedule(): void {
     if (timer !== undefined || looking || waiters.size === 0) return;
-    timer = setTimeout(poll, intervalMs);
+    timer = setTimeout(() => void poll(), intervalMs);
   }
 
   async function poll(): Promise<void> {
@@ -43,7 +43,7 @@ export function createLogEndWatch(look: (partitions: readonly PartitionEnd[]) =>
     looking = true;
     intervalMs = Math.min(embeddedLogLimits.pollIdleMs, intervalMs * embeddedLogLimits.pollGrowth);
     try {
-      const waited = new Map([...waiters].map((waiter) => [keyOf(waiter.topic, waiter.partition), waiter]));
+      const waited = new Map([...waiters].map((waiter) => [keyOf(waiter), waiter]));
       for (const end of await look([...waited.values()])) advance(end);
     } catch (error) {
       for (const waiter of waiters) waiter.fail(error);
@@ -53,43 +53,49 @@ export function createLogEndWatch(look: (partitions: readonly PartitionEnd[]) =>
     }
   }
 
-  function waitAbove(from: PartitionEnd, waitMs: number, signal: AbortSignal): Promise<void> {
-    if (closed) return Promise.reject(closed);
-    if (signal.aborted) return Promise.reject(signal.reason);
-    if (waitMs <= 0 || (knownEnds.get(keyOf(from.topic, from.partition)) ?? 0) > from.end) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        clearTimeout(deadline);
-        waiters.delete(waiter);
-        signal.removeEventListener("abort", abort);
-      };
-      const wake = (): void => {
-        leave();
-        resolve();
-      };
-      const fail = (error: unknown): void => {
-        leave();
-        reject(error);
-      };
-      const abort = (): void => fail(signal.reason);
-      const waiter: Waiter = { ...from, wake, fail };
-      const deadline = setTimeout(wake, waitMs);
-      signal.addEventListener("abort", abort, { once: true });
-      waiters.add(waiter);
+  return {
+    async waitAbove(from, waitMs, signal) {
+      if (closed) throw closed;
+      signal.throwIfAborted();
+      if (waitMs <= 0 || (knownEnds.get(keyOf(from)) ?? 0) > from.end) return;
+      const waiting = joinWaiters(waiters, from, { waitMs, signal });
       schedule();
-    });
-  }
-
-  function close(reason: Error): void {
-    closed = reason;
-    clearTimeout(timer);
-    timer = undefined;
-    for (const waiter of waiters) waiter.fail(reason);
-  }
-
-  return { waitAbove, advance, close };
+      await waiting;
+    },
+    advance,
+    close(reason) {
+      closed = reason;
+      clearTimeout(timer);
+      timer = undefined;
+      for (const waiter of waiters) waiter.fail(reason);
+    },
+  };
 }
 
-function keyOf(topic: string, partition: number): string {
+/** Leaves the set however its wait ends. */
+function joinWaiters(waiters: Set<Waiter>, from: PartitionEnd, until: { readonly waitMs: number; readonly signal: AbortSignal }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      clearTimeout(deadline);
+      waiters.delete(waiter);
+      until.signal.removeEventListener("abort", abort);
+    };
+    const wake = (): void => {
+      leave();
+      resolve();
+    };
+    const fail = (error: unknown): void => {
+      leave();
+      reject(error);
+    };
+    const abort = (): void => fail(until.signal.reason);
+    const waiter: Waiter = { ...from, wake, fail };
+    const deadline = setTimeout(wake, until.waitMs);
+    until.signal.addEventListener("abort", abort, { once: true });
+    waiters.add(waiter);
+  });
+}
+
+function keyOf({ topic, partition }: Pick<PartitionEnd, "topic" | "partition">): string {
   return `${topic}/${partition}`;
 }

@@ -16,7 +16,8 @@ export type OutboxBacklog = { readonly regions: readonly OutboxDepth[]; readonly
 export async function readOutboxBacklog(sql: Queryable): Promise<OutboxBacklog> {
   const rowsBound = outboxLimits.backlogRowsMax + 1;
   const regions = await sql<OutboxDepth[]>`
-    SELECT c.home_region AS "homeRegion", d.rows::float8 AS rows, coalesce(greatest(0, extract(epoch FROM clock_timestamp() - d.oldest) * 1000), 0)::float8 AS "oldestAgeMs"
+    SELECT c.home_region AS "homeRegion", d.rows::float8 AS rows,
+      coalesce(greatest(0, extract(epoch FROM clock_timestamp() - d.oldest) * 1000), 0)::float8 AS "oldestAgeMs"
     FROM outbox_cursor c CROSS JOIN LATERAL (
       SELECT count(*) AS rows, min(create_time) AS oldest FROM (
         SELECT create_time FROM outbox o

@@ -71,7 +71,9 @@ async function holdsUnsentRows(sql: Queryable, name: string): Promise<boolean> {
 }
 
 async function currentNumber(sql: Queryable): Promise<number> {
-  const [row] = await sql<{ number: number }[]>`SELECT floor(extract(epoch FROM clock_timestamp()) * 1000 / ${outboxLimits.partitionMs}::float8)::float8 AS number`;
+  const [row] = await sql<
+    { number: number }[]
+  >`SELECT floor(extract(epoch FROM clock_timestamp()) * 1000 / ${outboxLimits.partitionMs}::float8)::float8 AS number`;
   if (!row) throw new Error("Cannot read the database's clock: no row");
   return row.number;
 }

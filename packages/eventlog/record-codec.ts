@@ -20,7 +20,8 @@ export function recordBytes(record: LogRecord): number {
 /** @throws RecordTooLarge when a record or the whole append is above its bound. */
 export function assertAppendFits(topic: string, partition: number, records: readonly LogRecord[]): void {
   const where = `append to ${topic}/${partition}`;
-  if (records.length > appendLimits.batchRecordsMax) throw new RecordTooLarge(`Cannot ${where}: ${records.length} records, at most ${appendLimits.batchRecordsMax}`);
+  if (records.length > appendLimits.batchRecordsMax)
+    throw new RecordTooLarge(`Cannot ${where}: ${records.length} records, at most ${appendLimits.batchRecordsMax}`);
   let total = 0;
   for (const record of records) {
     const bytes = recordBytes(record);
@@ -29,7 +30,8 @@ export function assertAppendFits(topic: string, partition: number, records: read
     }
     total += bytes;
   }
-  if (total > appendLimits.batchBytesMax) throw new RecordTooLarge(`Cannot ${where}: ${records.length} records have ${total} bytes, at most ${appendLimits.batchBytesMax}`);
+  if (total > appendLimits.batchBytesMax)
+    throw new RecordTooLarge(`Cannot ${where}: ${records.length} records have ${total} bytes, at most ${appendLimits.batchBytesMax}`);
 }
 
 /** Cuts records, in order, into appends that fit the limits. A record that fits alone always gets a place. */
@@ -74,7 +76,10 @@ export function encodeRecords(records: readonly LogRecord[]): Buffer {
 }
 
 /** The records of one stored append, with their offsets. Values are views of `bytes`. */
-export function decodeRecords(bytes: Uint8Array, batch: { readonly baseOffset: number; readonly count: number; readonly appendedAtMs: number }): readonly StoredRecord[] {
+export function decodeRecords(
+  bytes: Uint8Array,
+  batch: { readonly baseOffset: number; readonly count: number; readonly appendedAtMs: number },
+): readonly StoredRecord[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const take = (): Uint8Array => {

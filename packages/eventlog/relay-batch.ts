@@ -26,12 +26,13 @@ const endMark = Number.MAX_SAFE_INTEGER;
 /** @throws when the rows ended before the batch did. */
 export async function* readBatch(sql: Pool, request: BatchRequest, signal: AbortSignal): AsyncGenerator<readonly OutboxRecord[]> {
   const { homeRegion, from, to, lastId } = request;
-  const pages = sql<OutboxRecord[]>`
+  const query = sql<OutboxRecord[]>`
     SELECT id::float8 AS id, topic, partition, key, event_id AS "eventId", payload, headers FROM outbox
     WHERE home_region = ${homeRegion} AND id > ${lastId}::bigint AND ${notVisibleIn(sql, from)}
       AND xid < pg_snapshot_xmax(${to}::text::pg_snapshot) AND pg_visible_in_snapshot(xid, ${to}::text::pg_snapshot)
     UNION ALL SELECT ${endMark}::bigint::float8, '', 0, '', NULL, NULL, NULL
-    ORDER BY id`.cursor(request.pageRows)[Symbol.asyncIterator]();
+    ORDER BY id`;
+  const pages = query.cursor(request.pageRows)[Symbol.asyncIterator]();
   let next: Promise<IteratorResult<OutboxRecord[]>> | undefined;
   try {
     for (;;) {

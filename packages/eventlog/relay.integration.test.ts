@@ -50,7 +50,15 @@ async function startRelay(options: { eventLog?: (region: string) => EventLog; li
 
 function row(key: string, options: { region?: string; partition?: number } = {}): OutboxRow {
   const { region = "ewr", partition = 0 } = options;
-  return { homeRegion: region, topic: topicName, partition, key, eventId: Bun.randomUUIDv7(), payload: new TextEncoder().encode(key), headers: { type: "RideRequested" } };
+  return {
+    homeRegion: region,
+    topic: topicName,
+    partition,
+    key,
+    eventId: Bun.randomUUIDv7(),
+    payload: new TextEncoder().encode(key),
+    headers: { type: "RideRequested" },
+  };
 }
 
 function rows(from: number, to: number, options: { region?: string; partition?: number } = {}): readonly OutboxRow[] {
@@ -248,7 +256,9 @@ describe("maintainOutboxPartitions()", () => {
   test("drops a partition only when it is a day old and every cursor is past it", async () => {
     const seconds = outboxLimits.partitionMs / 1_000;
     const old = Math.floor(Date.now() / 1_000 / seconds) - 8;
-    await sql.unsafe(`CREATE TABLE outbox_p${old} PARTITION OF outbox FOR VALUES FROM (to_timestamp(${old * seconds})) TO (to_timestamp(${(old + 1) * seconds}))`);
+    await sql.unsafe(
+      `CREATE TABLE outbox_p${old} PARTITION OF outbox FOR VALUES FROM (to_timestamp(${old * seconds})) TO (to_timestamp(${(old + 1) * seconds}))`,
+    );
     await sql.unsafe(`INSERT INTO outbox (home_region, topic, partition, key, event_id, payload, create_time)
       VALUES ('ewr', '${topicName}', 0, 'old', gen_random_uuid(), '', to_timestamp(${old * seconds + 60}))`);
     expect((await maintainOutboxPartitions(sql)).dropped).toEqual([]);

@@ -60,7 +60,7 @@ export function createRelay(deps: RelayDeps): Relay {
 
   /** A task may take a tenth of the time at most: counting a large backlog must not slow its draining. */
   async function every(ms: number, what: string, task: () => Promise<unknown>): Promise<void> {
-    for (let tookMs = 0; !stopping.signal.aborted; ) {
+    for (let tookMs = 0; !stopping.signal.aborted;) {
       await pause(Math.max(ms, tookMs * 10), stopping.signal);
       if (stopping.signal.aborted) return;
       const beganAt = performance.now();

@@ -1,7 +1,7 @@
 /** Waiting that ends early: with a signal, at a deadline, or before a retry. Timers here never keep a process alive by themselves. */
 import type { Random } from "@ridegrid/domain";
 
-export class DeadlineExceeded extends Error {
+class DeadlineExceeded extends Error {
   override readonly name = "DeadlineExceeded";
 }
 

@@ -13,5 +13,6 @@ const keeper = createLeaseKeeper({
   onGained: () => {},
   onLost: async () => {},
 });
+process.stdin.on("end", () => process.exit(0)).resume();
 await keeper.start();
 if (keeper.held().length === 2) writeSync(1, "gained\n");

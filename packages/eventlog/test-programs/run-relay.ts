@@ -38,7 +38,7 @@ const relay = createRelay({
   writer: "race",
   regions: ["ewr"],
   eventLog: () => chaotic,
-  limits: { leaseMs: 400, renewMs: 100, pageRows: 40 },
+  limits: { leaseMs: 500, renewMs: 125, pageRows: 40 },
 });
-process.on("SIGTERM", () => void relay.stop().then(() => process.exit(0)));
+process.stdin.on("end", () => process.exit(0)).resume();
 await relay.start();
