@@ -1,15 +1,17 @@
 /** A whole ride by the internal API: every step from quote to payment, through real Postgres, outbox, relay and log. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test, setDefaultTimeout } from "bun:test";
 import { decodeDriverEvent, decodeRideEvent, physicalTopic, ridePin, type TopicName } from "@ridegrid/contracts";
 import { RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { eventually } from "@ridegrid/testing";
 import { createWorld, online, pinSecret, propose, requested, times, uuid, type World } from "./coordinator.fixtures.ts";
 
+setDefaultTimeout(60_000);
+
 let world: World;
 beforeAll(async () => {
   world = await createWorld();
   await world.setMatchingEpoch("ewr", 7);
-}, 60_000);
+});
 afterAll(() => world.close());
 
 async function recordsOf(topic: TopicName, key: string) {

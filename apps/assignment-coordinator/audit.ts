@@ -14,5 +14,11 @@ export type AuditEntry = {
 
 /** `method` is the public one's name. */
 export function auditOf({ before, ride }: RideChange, who: { readonly principal: string; readonly method: string; readonly reason: string }): AuditEntry {
-  return { ...who, subject: ride.rideId, before: before === null ? "" : `${before.status} at version ${before.version}`, after: `${ride.status} at version ${ride.version}`, atMs: ride.updateTimeMs };
+  return {
+    ...who,
+    subject: ride.rideId,
+    before: before === null ? "" : `${before.status} at version ${before.version}`,
+    after: `${ride.status} at version ${ride.version}`,
+    atMs: ride.updateTimeMs,
+  };
 }

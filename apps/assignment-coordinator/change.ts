@@ -9,7 +9,13 @@ import type { Driver, OfferId, OfferStatus, Ride, RideEvent, Shift, ShiftEvent }
 import { unreachable } from "@ridegrid/domain";
 import type { OutboxRow } from "@ridegrid/eventlog";
 
-export type RideChange = { readonly kind: "ride"; readonly before: Ride | null; readonly event: RideEvent; readonly ride: Ride; readonly driver: Driver | null };
+export type RideChange = {
+  readonly kind: "ride";
+  readonly before: Ride | null;
+  readonly event: RideEvent;
+  readonly ride: Ride;
+  readonly driver: Driver | null;
+};
 export type ShiftChange = { readonly kind: "shift"; readonly before: Driver; readonly event: ShiftEvent; readonly driver: Driver };
 export type Change = RideChange | ShiftChange;
 
@@ -21,7 +27,9 @@ export const noCause: Cause = { correlationId: "", causationId: "", traceparent:
 export function outboxRowsOf(change: Change, cause: Cause, nextId: () => string): readonly OutboxRow[] {
   switch (change.kind) {
     case "ride":
-      return change.driver === null ? [rideRow(change, cause, nextId())] : [rideRow(change, cause, nextId()), driverRowOfRide(change, change.driver, cause, nextId())];
+      return change.driver === null
+        ? [rideRow(change, cause, nextId())]
+        : [rideRow(change, cause, nextId()), driverRowOfRide(change, change.driver, cause, nextId())];
     case "shift":
       return shiftRows(change, cause, nextId);
     default:

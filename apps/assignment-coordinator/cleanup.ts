@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger, Sql } from "@ridegrid/runtime";
 import { cleanupBatchMax, cleanupEveryMs, quoteKeptMs, requestKeptMs } from "./limits.ts";
 
-export interface Cleanup {
+interface Cleanup {
   start(): void;
   stop(): Promise<void>;
 }

@@ -13,7 +13,7 @@ export interface CommandGate {
   run<T>(work: () => Promise<T>): Promise<T>;
 }
 
-export type CommandGateOptions = { readonly inFlightMax?: number; readonly answerMs?: number };
+type CommandGateOptions = { readonly inFlightMax?: number; readonly answerMs?: number };
 
 export function createCommandGate({ inFlightMax = commandsInFlightMax, answerMs = commandAnswerMs }: CommandGateOptions = {}): CommandGate {
   let inFlight = 0;
@@ -30,7 +30,10 @@ export function createCommandGate({ inFlightMax = commandsInFlightMax, answerMs 
 
 async function answeredWithin<T>(ms: number, working: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(apiError("DEPENDENCY_AWAY", `The database did not answer within ${ms} ms; whether the call took effect is unknown`)), ms);
+  const timer = setTimeout(
+    () => late.reject(apiError("DEPENDENCY_AWAY", `The database did not answer within ${ms} ms; whether the call took effect is unknown`)),
+    ms,
+  );
   try {
     return await Promise.race([working, late.promise]);
   } catch (error) {

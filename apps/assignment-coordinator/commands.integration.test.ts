@@ -1,5 +1,5 @@
 /** Single commands against real Postgres: races, request ids, PINs, money, owners, drains. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test, setDefaultTimeout } from "bun:test";
 import { ConnectError } from "@connectrpc/connect";
 import { ridePin } from "@ridegrid/contracts";
 import { DriverStatus } from "@ridegrid/contracts/gen/type/v1/driver_pb";
@@ -8,6 +8,8 @@ import { reasonOf } from "@ridegrid/rpc";
 import { createWorld, deliver, online, pinSecret, quoted, requested, seedDrivers, seedRides, times, uuid, type World } from "./coordinator.fixtures.ts";
 import { readViolations } from "./read-violations.postgres.ts";
 
+setDefaultTimeout(60_000);
+
 let world: World;
 let matchingAnswers: { location?: { latitude: number; longitude: number }; ageMs: bigint } = { ageMs: 0n };
 
@@ -15,13 +17,17 @@ beforeAll(async () => {
   const matching = { lastPosition: () => matchingAnswers, estimatePickup: () => ({ pickupEtaSeconds: 77, surgeMultiplier: 1.5 }) };
   world = await createWorld({ running: false, poolMax: 24, matching });
   await world.setMatchingEpoch("ewr", 1);
-}, 60_000);
+});
 afterAll(async () => {
   expect(await readViolations(world.sql)).toEqual([]);
   await world.close();
 });
 
-const reasonFrom = (call: Promise<unknown>): Promise<string | undefined> => call.then(() => "no error", (error: unknown) => reasonOf(error) ?? String(error));
+const reasonFrom = (call: Promise<unknown>): Promise<string | undefined> =>
+  call.then(
+    () => "no error",
+    (error: unknown) => reasonOf(error) ?? String(error),
+  );
 
 type Offered = { readonly rideId: string; readonly rider: string; readonly driver: string; readonly offerId: string };
 
@@ -134,7 +140,9 @@ test("a refusal that changed nothing is not stored: the same request id may succ
 test("requestRide() takes a quote once, and one open ride a rider, however many race", async () => {
   const rider = `r-${uuid()}`;
   const [first, second] = [await quoted(world, rider), await quoted(world, rider)];
-  const calls = Array.from({ length: 20 }, (_, index) => reasonFrom(world.as("rider", rider).requestRide({ command: { requestId: uuid(), quoteId: index % 2 === 0 ? (first ?? "") : (second ?? "") } })));
+  const calls = Array.from({ length: 20 }, (_, index) =>
+    reasonFrom(world.as("rider", rider).requestRide({ command: { requestId: uuid(), quoteId: index % 2 === 0 ? (first ?? "") : (second ?? "") } })),
+  );
   const reasons = await Promise.all(calls);
   expect(reasons.filter((reason) => reason === "no error")).toHaveLength(1);
   expect([...new Set(reasons)].toSorted()).toEqual(["QUOTE_USED", "RIDE_ALREADY_OPEN", "no error"]);
@@ -146,7 +154,9 @@ test("quoteFare() prices with matching's surge and ETA, and outside a market not
   const client = world.as("rider", "r-quote");
   const { quote } = await client.quoteFare({ command: times });
   expect([quote?.pickupEtaSeconds, quote?.surgeMultiplier, quote?.marketId]).toEqual([77, 1.5, "nyc"]);
-  expect(await reasonFrom(client.quoteFare({ command: { pickup: times.pickup, dropoff: { latitude: 51.5074, longitude: -0.1278 } } }))).toBe("OUTSIDE_SERVICE_AREA");
+  expect(await reasonFrom(client.quoteFare({ command: { pickup: times.pickup, dropoff: { latitude: 51.5074, longitude: -0.1278 } } }))).toBe(
+    "OUTSIDE_SERVICE_AREA",
+  );
   expect(await reasonFrom(client.quoteFare({ command: { pickup: { latitude: 0, longitude: 0 }, dropoff: times.dropoff } }))).toBe("OUTSIDE_SERVICE_AREA");
   expect(await reasonFrom(client.quoteFare({ command: { pickup: { latitude: Number.NaN, longitude: 0 }, dropoff: times.dropoff } }))).toBe("FIELD_INVALID");
 });
@@ -174,13 +184,20 @@ test("five wrong PINs lock the ride until an operator resets it; a repeated requ
   await world.as("operator", "o-1").resetPinTries({ command: { requestId: uuid(), rideId, reason: "rider called" } });
   expect((await start(uuid(), pin)).ride?.status).toBe(RideStatus.IN_PROGRESS);
   const { page } = await world.as("operator", "o-1").listAuditEntries({ command: {} });
-  expect(page?.entries.find((entry) => entry.subject === rideId)).toMatchObject({ principal: "o-1", method: "ResetPinTries", reason: "rider called", before: "5 wrong PINs" });
+  expect(page?.entries.find((entry) => entry.subject === rideId)).toMatchObject({
+    principal: "o-1",
+    method: "ResetPinTries",
+    reason: "rider called",
+    before: "5 wrong PINs",
+  });
 });
 
 test("completeRide() moves the locked quote in a transfer that sums to zero", async () => {
   const { rideId, rider, driver } = await inProgress();
   await world.as("driver", driver).completeRide({ command: { requestId: uuid(), rideId } });
-  const lines = await world.sql<{ account: string; amount_minor: number }[]>`SELECT account, amount_minor FROM ledger_entry WHERE ride_id = ${rideId} ORDER BY line`;
+  const lines = await world.sql<
+    { account: string; amount_minor: number }[]
+  >`SELECT account, amount_minor FROM ledger_entry WHERE ride_id = ${rideId} ORDER BY line`;
   expect(lines.map(({ account }) => account)).toEqual([`rider:${rider}`, `driver:${driver}`, "platform"]);
   expect(lines.map(({ amount_minor }) => amount_minor)).toEqual([-800, 640, 160]);
 });
@@ -195,7 +212,9 @@ test("a late cancel costs the rider the market's fee, an operator's waiver gives
   const waive = () => world.as("operator", "o-1").waiveFee({ command: { requestId: uuid(), rideId, reason: "goodwill" } });
   expect((await waive()).result?.waived?.amountMinor).toBe(500n);
   expect(await reasonFrom(waive())).toBe("RIDE_STATE");
-  const [sum] = await world.sql<{ charged: number }[]>`SELECT sum(amount_minor)::float8 AS charged FROM ledger_entry WHERE ride_id = ${rideId} AND account LIKE 'rider:%'`;
+  const [sum] = await world.sql<
+    { charged: number }[]
+  >`SELECT sum(amount_minor)::float8 AS charged FROM ledger_entry WHERE ride_id = ${rideId} AND account LIKE 'rider:%'`;
   expect(sum?.charged).toBe(0);
 });
 
@@ -208,7 +227,9 @@ test("another person's ride or offer looks like none", async () => {
   expect(await reasonFrom(stranger.getRide({ rideId }))).toBe("RIDE_NOT_FOUND");
   expect(await reasonFrom(world.as("rider", "r-stranger").getRide({ rideId }))).toBe("RIDE_NOT_FOUND");
   expect(await reasonFrom(world.as("rider", "r-stranger").cancelRide({ command: { requestId: uuid(), rideId } }))).toBe("RIDE_NOT_FOUND");
-  expect(await reasonFrom(world.as("driver", "d-stranger").operatorCancelRide({ command: { requestId: uuid(), rideId, reason: "no" } }))).toBe("ROLE_NOT_ALLOWED");
+  expect(await reasonFrom(world.as("driver", "d-stranger").operatorCancelRide({ command: { requestId: uuid(), rideId, reason: "no" } }))).toBe(
+    "ROLE_NOT_ALLOWED",
+  );
 });
 
 test("an offer that has expired says so, before the sweeper and after it", async () => {
@@ -241,7 +262,9 @@ test("a driver on a ride can neither go offline nor open another shift", async (
 test("a shift that moves to another market is told to both", async () => {
   const driver = `d-${uuid()}`;
   await online(world, driver);
-  await world.as("driver", driver).goOnline({ command: { requestId: uuid(), location: { latitude: 51.5074, longitude: -0.1278 }, vehicle: { seats: 4, plate: "X" } } });
+  await world
+    .as("driver", driver)
+    .goOnline({ command: { requestId: uuid(), location: { latitude: 51.5074, longitude: -0.1278 }, vehicle: { seats: 4, plate: "X" } } });
   const rows = await world.sql<{ home_region: string }[]>`SELECT home_region FROM outbox WHERE key = ${driver} ORDER BY id`;
   expect(rows.map(({ home_region }) => home_region)).toEqual(["ewr", "ewr", "lhr"]);
   expect((await world.as("service", "test").locateDriver({ driverId: driver })).homeRegion).toBe("lhr");
@@ -255,7 +278,10 @@ test("a draining region takes no new rides and shifts, and open rides end normal
   expect(await reasonFrom(world.as("rider", "r-drain").requestRide({ command: { requestId: uuid(), quoteId } }))).toBe("REGION_DRAINING");
   expect(await reasonFrom(online(world, "d-drain"))).toBe("REGION_DRAINING");
   expect((await world.as("driver", driver).completeRide({ command: { requestId: uuid(), rideId } })).ride?.status).toBe(RideStatus.COMPLETED);
-  expect((await operator.listRegionStates({})).regions.map(({ region, draining }) => [region, draining])).toEqual([["ewr", true], ["lhr", false]]);
+  expect((await operator.listRegionStates({})).regions.map(({ region, draining }) => [region, draining])).toEqual([
+    ["ewr", true],
+    ["lhr", false],
+  ]);
   await operator.undrainRegion({ command: { requestId: uuid(), region: "ewr", reason: "done" } });
   expect(await reasonFrom(world.as("rider", "r-drain").requestRide({ command: { requestId: uuid(), quoteId } }))).toBe("no error");
 });
@@ -283,7 +309,8 @@ test("listRides() pages through a rider's rides, newest first", async () => {
     made.unshift(rideId);
     if (i < 2) await world.as("rider", rider).cancelRide({ command: { requestId: uuid(), rideId } });
   }
-  const list = async (pageToken: string, openOnly = false) => (await world.as("rider", rider).listRides({ command: { pageSize: 2, pageToken, openOnly } })).page;
+  const list = async (pageToken: string, openOnly = false) =>
+    (await world.as("rider", rider).listRides({ command: { pageSize: 2, pageToken, openOnly } })).page;
   const first = await list("");
   const second = await list(first?.nextPageToken ?? "");
   expect([...(first?.rides ?? []), ...(second?.rides ?? [])].map(({ rideId }) => rideId)).toEqual(made);
@@ -302,6 +329,9 @@ test("listOpenWork() is one snapshot of a partition's open rides and shifts", as
 });
 
 test("a NUL never reaches Postgres, and nothing of Postgres' words reaches a caller", async () => {
-  const error = await world.as("driver", "d-\0x").goOffline({ command: { requestId: uuid() } }).catch((cause: unknown) => cause);
+  const error = await world
+    .as("driver", "d-\0x")
+    .goOffline({ command: { requestId: uuid() } })
+    .catch((cause: unknown) => cause);
   expect(ConnectError.from(error).rawMessage).toBe("The call failed inside the platform");
 });

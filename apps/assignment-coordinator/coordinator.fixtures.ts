@@ -37,14 +37,14 @@ export type World = {
   close(): Promise<void>;
 };
 
-export type WorldOptions = {
+type WorldOptions = {
   /** Without its log, relay, consumer and sweeper when false: tests call those parts themselves. */
   readonly running?: boolean;
   readonly matching?: Partial<ServiceImpl<typeof MatchingImpl>>;
   readonly poolMax?: number;
 };
 
-export function testRegions(): Regions {
+function testRegions(): Regions {
   return loadRegions(JSON.parse(readFileSync(new URL("../../deploy/regions.json", import.meta.url), "utf8")));
 }
 
@@ -129,12 +129,28 @@ export async function online(world: World, driver: string): Promise<void> {
   await world.as("driver", driver).goOnline({ command: { requestId: uuid(), location: times.pickup, vehicle: car } });
 }
 
-export type ProposalFacts = { readonly rideId: string; readonly rideVersion: number; readonly epoch: number; readonly driverId: string; readonly release?: boolean; readonly proposalId?: string };
+export type ProposalFacts = {
+  readonly rideId: string;
+  readonly rideVersion: number;
+  readonly epoch: number;
+  readonly driverId: string;
+  readonly release?: boolean;
+  readonly proposalId?: string;
+};
 
 /** As matching would have written it to the log. */
 export function proposalRecord({ rideId, rideVersion, epoch, driverId, release = false, proposalId = uuid() }: ProposalFacts) {
-  const kind = release ? ({ case: "release", value: { driverId, silentSeconds: 61 } } as const) : ({ case: "offer", value: { driverId, pickupEtaSeconds: 120 } } as const);
-  const message = create(MatchProposalSchema, { envelope: { eventId: uuid(), homeRegion: "ewr" }, proposalId, rideId, rideVersion: BigInt(rideVersion), leaseEpoch: BigInt(epoch), kind });
+  const kind = release
+    ? ({ case: "release", value: { driverId, silentSeconds: 61 } } as const)
+    : ({ case: "offer", value: { driverId, pickupEtaSeconds: 120 } } as const);
+  const message = create(MatchProposalSchema, {
+    envelope: { eventId: uuid(), homeRegion: "ewr" },
+    proposalId,
+    rideId,
+    rideVersion: BigInt(rideVersion),
+    leaseEpoch: BigInt(epoch),
+    kind,
+  });
   return { key: rideId, value: toBinary(MatchProposalSchema, message), headers: {} };
 }
 
@@ -155,7 +171,13 @@ export async function seedRides(world: World, count: number): Promise<readonly R
     if (decision.kind === "refused") throw new Error(decision.message);
     return { kind: "ride", before: null, event: decision.event, ride: decision.ride, driver: null } as const;
   });
-  await world.sql.begin((tx) => writeChanges(tx, changes.map((change) => ({ change, cause: noCause })), uuid));
+  await world.sql.begin((tx) =>
+    writeChanges(
+      tx,
+      changes.map((change) => ({ change, cause: noCause })),
+      uuid,
+    ),
+  );
   return changes.map(({ ride }) => ride);
 }
 
@@ -170,7 +192,7 @@ export async function seedDrivers(world: World, count: number, prefix = "d"): Pr
 }
 
 /** The parts that consume proposals, for tests that call them without a log. */
-export function proposalDeps(world: World, ids: IdSource = world.context.ids): ProposalDeps {
+function proposalDeps(world: World, ids: IdSource = world.context.ids): ProposalDeps {
   const { regions } = world;
   const marketIds = regions.all.flatMap(({ markets }) => markets.map(({ marketId }) => marketId));
   return { ids, regions, matchingConsumer, marketIds, policyOfMarket: (marketId) => marketRules(regions, { marketId }).policy };

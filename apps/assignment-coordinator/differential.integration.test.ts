@@ -2,7 +2,7 @@
  * The rules exist once in meaning: the same random histories through the domain's `decide` and through the SQL (guard,
  * sweeper, single commands) give the same rides, drivers, offers, events and refusals.
  */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test, setDefaultTimeout } from "bun:test";
 import { decodeDriverEvent, decodeRideEvent } from "@ridegrid/contracts";
 import { type DriverId, driverId, quoteId, type Ride, type RideCommand, rideId, type RideId, riderId, shiftId } from "@ridegrid/domain";
 import { createSeededRandom } from "@ridegrid/testing";
@@ -19,6 +19,8 @@ import { createPostgresRideStore } from "./ride-store.postgres.ts";
 import type { LoadedRide, Outcome, RideStore, RideTarget } from "./ride-store.ts";
 import { sweepPage } from "./sweeper.ts";
 
+setDefaultTimeout(60_000);
+
 const histories = 8;
 const stepsPerHistory = 60;
 const baseSeed = Number(process.env["TEST_SEED"] ?? 20_261);
@@ -27,7 +29,7 @@ const tally: Record<string, number> = {};
 let world: World;
 beforeAll(async () => {
   world = await createWorld({ running: false });
-}, 60_000);
+});
 afterAll(async () => {
   console.log("differential:", JSON.stringify(tally));
   await world.close();
@@ -44,11 +46,23 @@ for (let index = 0; index < histories; index++) {
     await history.begin();
     for (let step = 0; step < stepsPerHistory; step++) await history.step();
     expect(await world.sql`SELECT * FROM invariant_violations`).toHaveLength(0);
-  }, 60_000);
+  });
 }
 
 test("the histories reached what they are about", () => {
-  for (const what of ["offers", "refused proposals", "timers", "releases", "refused commands", "event OfferAccepted", "event OfferDeclined", "event OfferExpired", "event RideCompleted", "event RideCanceled", "event NoDriversFound"]) {
+  for (const what of [
+    "offers",
+    "refused proposals",
+    "timers",
+    "releases",
+    "refused commands",
+    "event OfferAccepted",
+    "event OfferDeclined",
+    "event OfferExpired",
+    "event RideCompleted",
+    "event RideCanceled",
+    "event NoDriversFound",
+  ]) {
     expect({ what, reached: (tally[what] ?? 0) > 0 }).toEqual({ what, reached: true });
   }
 });
@@ -110,10 +124,20 @@ function createHistory(world: World, seed: number) {
     const [row] = await sql<QuoteRow[]>`SELECT * FROM fare_quote WHERE quote_id = ${id}`;
     if (row === undefined) throw new Error("the quote was not stored");
     const before = madeIds.length;
-    await store.requestRide({ request: key(), cause: { correlationId: "", causationId: "", traceparent: "" }, riderId: rider, quoteId: quoteId(id), answer: () => new Uint8Array() });
+    await store.requestRide({
+      request: key(),
+      cause: { correlationId: "", causationId: "", traceparent: "" },
+      riderId: rider,
+      quoteId: quoteId(id),
+      answer: () => new Uint8Array(),
+    });
     const ride = rideId(madeIds[before] ?? "");
     const { createTimeMs } = await readRide(ride);
-    const verdict = reference.command(ride, { type: "RequestRide", rideId: ride, riderId: rider, quote: quoteFromRow(row), quoteUsed: false, riderHasOpenRide: false }, createTimeMs);
+    const verdict = reference.command(
+      ride,
+      { type: "RequestRide", rideId: ride, riderId: rider, quote: quoteFromRow(row), quoteUsed: false, riderHasOpenRide: false },
+      createTimeMs,
+    );
     rides.push(ride);
     await compareEvents([verdict]);
   }
@@ -202,7 +226,9 @@ function createHistory(world: World, seed: number) {
     const driver = ride.offer !== null && chance(0.9) ? ride.offer.driverId : pick(drivers);
     const offer = ride.offer?.offerId ?? null;
     const choices: readonly RideCommand[] = [
-      ...(offer === null ? [] : [{ type: "AcceptOffer", driverId: driver, offerId: offer } as const, { type: "AcceptOffer", driverId: driver, offerId: offer } as const]),
+      ...(offer === null
+        ? []
+        : [{ type: "AcceptOffer", driverId: driver, offerId: offer } as const, { type: "AcceptOffer", driverId: driver, offerId: offer } as const]),
       ...(offer === null ? [] : [{ type: "DeclineOffer", driverId: driver, offerId: offer, goingOffline: false } as const]),
       { type: "ArriveAtPickup", driverId: driver, metersFromPickup: pick([0, 10, 149, 151, null]) },
       { type: "ArriveAtPickup", driverId: driver, metersFromPickup: 0 },
@@ -229,7 +255,8 @@ function createHistory(world: World, seed: number) {
     const written = rows.filter(({ topic }) => topic === "ride-events.v1").map(({ payload }) => decodeRideEvent(payload).event);
     const decided = verdicts.flatMap((verdict) => (verdict.kind === "event" ? [verdict.event] : []));
     for (const event of decided) count(`event ${event.body.type}`);
-    const byRide = (a: { rideId: string; version: number }, b: { rideId: string; version: number }): number => (a.rideId < b.rideId ? -1 : a.rideId > b.rideId ? 1 : a.version - b.version);
+    const byRide = (a: { rideId: string; version: number }, b: { rideId: string; version: number }): number =>
+      a.rideId < b.rideId ? -1 : a.rideId > b.rideId ? 1 : a.version - b.version;
     expect(written.toSorted(byRide)).toEqual(decided.toSorted(byRide));
     // Every change of a driver is told, whole, with the driver's version.
     const told = rows.filter(({ topic }) => topic === "driver-events.v1").map(({ payload }) => decodeDriverEvent(payload));

@@ -2,7 +2,7 @@
  * Nothing can assign twice: pages of proposals race each other, redelivered, while drivers decline and accept, riders
  * cancel, offers expire and leases change hands. The server counts the deadlocks.
  */
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test, setDefaultTimeout } from "bun:test";
 import { decodeRideEvent } from "@ridegrid/contracts";
 import { driverId, offerId, rideId, riderId } from "@ridegrid/domain";
 import { createSeededRandom } from "@ridegrid/testing";
@@ -10,6 +10,8 @@ import { createWorld, deadlocks, deliver, type ProposalFacts, seedDrivers, seedR
 import { readViolations } from "./read-violations.postgres.ts";
 import { createPostgresRideStore } from "./ride-store.postgres.ts";
 import { sweepPage } from "./sweeper.ts";
+
+setDefaultTimeout(60_000);
 
 /** Until enough has happened, and no longer than this: machines differ. */
 const chaosMsMax = 15_000;
@@ -22,7 +24,7 @@ beforeAll(async () => {
   world = await createWorld({ running: false, poolMax: 24 });
   await world.setMatchingEpoch("ewr", 1);
   deadlocksBefore = await deadlocks(world);
-}, 60_000);
+});
 afterEach(async () => {
   expect(await readViolations(world.sql)).toEqual([]);
   expect((await deadlocks(world)) - deadlocksBefore).toBe(0);
@@ -32,7 +34,10 @@ afterAll(() => world.close());
 test("offerProposals() gives one ride one driver, of 200 proposed at once", async () => {
   const [ride] = await seedRides(world, 1);
   const drivers = await seedDrivers(world, 200);
-  const pages = inPages(drivers.map((driver) => ({ rideId: ride?.rideId ?? "", rideVersion: 1, epoch: 1, driverId: driver })), 8);
+  const pages = inPages(
+    drivers.map((driver) => ({ rideId: ride?.rideId ?? "", rideVersion: 1, epoch: 1, driverId: driver })),
+    8,
+  );
   const applied = await Promise.all([...pages, ...pages].map((page) => deliver(world, page)));
   console.log(`guard: 200 drivers for one ride, ${2 * pages.length} pages at once: ${sum(applied, "offers")} offer, ${sum(applied, "refused")} refused`);
   expect(sum(applied, "offers")).toBe(1);
@@ -41,7 +46,10 @@ test("offerProposals() gives one ride one driver, of 200 proposed at once", asyn
 test("offerProposals() gives one driver one ride, of 200 proposed at once", async () => {
   const rides = await seedRides(world, 200);
   const [driver] = await seedDrivers(world, 1);
-  const pages = inPages(rides.map((ride) => ({ rideId: ride.rideId, rideVersion: 1, epoch: 1, driverId: driver ?? "" })), 8);
+  const pages = inPages(
+    rides.map((ride) => ({ rideId: ride.rideId, rideVersion: 1, epoch: 1, driverId: driver ?? "" })),
+    8,
+  );
   const applied = await Promise.all([...pages, ...pages].map((page) => deliver(world, page)));
   console.log(`guard: one driver for 200 rides, ${2 * pages.length} pages at once: ${sum(applied, "offers")} offer, ${sum(applied, "refused")} refused`);
   expect(sum(applied, "offers")).toBe(1);
@@ -50,14 +58,22 @@ test("offerProposals() gives one driver one ride, of 200 proposed at once", asyn
 test("offers, answers, cancels, expiries and takeovers at once leave every ride and driver whole", async () => {
   const chaos = createChaos(world, seed);
   await chaos.begin();
-  await Promise.all([...Array.from({ length: 5 }, chaos.matcher), ...Array.from({ length: 6 }, chaos.person), chaos.sweeper(), chaos.sweeper(), chaos.checker(), chaos.leases()]);
+  await Promise.all([
+    ...Array.from({ length: 5 }, chaos.matcher),
+    ...Array.from({ length: 6 }, chaos.person),
+    chaos.sweeper(),
+    chaos.sweeper(),
+    chaos.checker(),
+    chaos.leases(),
+  ]);
   const order = await outboxOrder(world);
   console.log(`guard chaos, seed ${seed}:`, JSON.stringify({ ...chaos.tally, ...order, deadlocks: (await deadlocks(world)) - deadlocksBefore }));
   expect(chaos.tally["violations seen"] ?? 0).toBe(0);
   expect(order.orderBreaks).toBe(0);
   expect(order.versionsWithoutEvent).toBe(0);
-  for (const what of ["offers", "refused", "redelivered pages", "accepted", "declined", "canceled", "timers", "epochs"]) expect({ what, seen: (chaos.tally[what] ?? 0) > 0 }).toEqual({ what, seen: true });
-}, 60_000);
+  for (const what of ["offers", "refused", "redelivered pages", "accepted", "declined", "canceled", "timers", "epochs"])
+    expect({ what, seen: (chaos.tally[what] ?? 0) > 0 }).toEqual({ what, seen: true });
+});
 
 function createChaos(world: World, seed: number) {
   const { sql, regions, context } = world;
@@ -81,9 +97,18 @@ function createChaos(world: World, seed: number) {
     while (running()) {
       const rides = await sql<{ ride_id: string; version: number }[]>`SELECT ride_id, version FROM ride WHERE status = 'requested' ORDER BY random() LIMIT 12`;
       if (rides.length < 6) await seedRides(world, 20);
-      const page: ProposalFacts[] = rides.map((ride) => ({ rideId: ride.ride_id, rideVersion: ride.version, epoch, driverId: drivers[int(drivers.length)] ?? "", proposalId: uuid() }));
-      const assigned = await sql<{ ride_id: string; version: number; driver_id: string }[]>`SELECT ride_id, version, driver_id FROM ride WHERE status = 'assigned' ORDER BY random() LIMIT 1`;
-      if (random.next() < 0.2) page.push(...assigned.map((ride) => ({ rideId: ride.ride_id, rideVersion: ride.version, epoch, driverId: ride.driver_id, release: true })));
+      const page: ProposalFacts[] = rides.map((ride) => ({
+        rideId: ride.ride_id,
+        rideVersion: ride.version,
+        epoch,
+        driverId: drivers[int(drivers.length)] ?? "",
+        proposalId: uuid(),
+      }));
+      const assigned = await sql<
+        { ride_id: string; version: number; driver_id: string }[]
+      >`SELECT ride_id, version, driver_id FROM ride WHERE status = 'assigned' ORDER BY random() LIMIT 1`;
+      if (random.next() < 0.2)
+        page.push(...assigned.map((ride) => ({ rideId: ride.ride_id, rideVersion: ride.version, epoch, driverId: ride.driver_id, release: true })));
       await deliverAndCount(page);
       if (random.next() < 0.2) {
         count("redelivered pages");
@@ -108,14 +133,35 @@ function createChaos(world: World, seed: number) {
       const dice = random.next();
       const driver = driverId(ride.driver_id ?? "d");
       const offer = { kind: "offer", offerId: offerId(ride.offer_id ?? uuid()), driverId: driver } as const;
-      const base = { request: { principal: "chaos", method: "Chaos", requestId: uuid(), fingerprint: new Uint8Array() }, cause: { correlationId: "", causationId: "", traceparent: "" }, answer: () => new Uint8Array() };
+      const base = {
+        request: { principal: "chaos", method: "Chaos", requestId: uuid(), fingerprint: new Uint8Array() },
+        cause: { correlationId: "", causationId: "", traceparent: "" },
+        answer: () => new Uint8Array(),
+      };
       const byRide = { kind: "ride", rideId: rideId(ride.ride_id) } as const;
       const said = (what: string) => (outcome: { kind: string }) => count(outcome.kind === "answered" ? what : "refused answers");
-      if (dice < 0.35) await store.changeRide({ ...base, target: offer, command: () => ({ type: "AcceptOffer", driverId: driver, offerId: offer.offerId }) }).then(said("accepted"));
-      else if (dice < 0.6) await store.changeRide({ ...base, target: offer, command: () => ({ type: "DeclineOffer", driverId: driver, offerId: offer.offerId, goingOffline: false }) }).then(said("declined"));
-      else if (dice < 0.75) await store.changeRide({ ...base, target: byRide, command: () => ({ type: "CancelRide", by: { party: "rider", riderId: riderId(ride.rider_id) }, reason: "other" }) }).then(said("canceled"));
-      else if (dice < 0.9) await store.changeRide({ ...base, target: byRide, command: () => ({ type: "ReleaseRide", driverId: driver, reason: "other" }) }).then(said("given back"));
-      else await sql`UPDATE ride SET timer_at = date_trunc('milliseconds', clock_timestamp()), offer_expire_time = date_trunc('milliseconds', clock_timestamp()) WHERE ride_id = ${ride.ride_id} AND timer_kind = 'offer'`;
+      if (dice < 0.35)
+        await store
+          .changeRide({ ...base, target: offer, command: () => ({ type: "AcceptOffer", driverId: driver, offerId: offer.offerId }) })
+          .then(said("accepted"));
+      else if (dice < 0.6)
+        await store
+          .changeRide({ ...base, target: offer, command: () => ({ type: "DeclineOffer", driverId: driver, offerId: offer.offerId, goingOffline: false }) })
+          .then(said("declined"));
+      else if (dice < 0.75)
+        await store
+          .changeRide({
+            ...base,
+            target: byRide,
+            command: () => ({ type: "CancelRide", by: { party: "rider", riderId: riderId(ride.rider_id) }, reason: "other" }),
+          })
+          .then(said("canceled"));
+      else if (dice < 0.9)
+        await store
+          .changeRide({ ...base, target: byRide, command: () => ({ type: "ReleaseRide", driverId: driver, reason: "other" }) })
+          .then(said("given back"));
+      else
+        await sql`UPDATE ride SET timer_at = date_trunc('milliseconds', clock_timestamp()), offer_expire_time = date_trunc('milliseconds', clock_timestamp()) WHERE ride_id = ${ride.ride_id} AND timer_kind = 'offer'`;
     }
   }
 

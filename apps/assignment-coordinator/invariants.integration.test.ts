@@ -1,8 +1,10 @@
 /** What the tables themselves refuse, and what the view finds once a guard is taken away and its violation planted. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, setDefaultTimeout } from "bun:test";
 import { createWorld, deliver, seedDrivers, seedRides, uuid, type World } from "./coordinator.fixtures.ts";
 import { readViolations } from "./read-violations.postgres.ts";
 import type { Tx } from "./tx.ts";
+
+setDefaultTimeout(60_000);
 
 let world: World;
 let rides: readonly string[] = [];
@@ -12,7 +14,7 @@ let planted = 0;
 beforeAll(async () => {
   world = await createWorld({ running: false });
   await world.setMatchingEpoch("ewr", 1);
-}, 60_000);
+});
 afterAll(async () => {
   console.log(`invariant_violations: ${planted} planted violations found`);
   await world.close();
@@ -20,7 +22,10 @@ afterAll(async () => {
 beforeEach(async () => {
   rides = (await seedRides(world, 3)).map(({ rideId }) => rideId);
   drivers = await seedDrivers(world, 3);
-  await deliver(world, [0, 1].map((index) => ({ rideId: rides[index] ?? "", rideVersion: 1, epoch: 1, driverId: drivers[index] ?? "" })));
+  await deliver(
+    world,
+    [0, 1].map((index) => ({ rideId: rides[index] ?? "", rideVersion: 1, epoch: 1, driverId: drivers[index] ?? "" })),
+  );
   expect(await readViolations(world.sql)).toEqual([]);
 });
 afterEach(async () => {
@@ -58,19 +63,26 @@ const secondOffer = (of: { ride: () => string | undefined; driver: () => string 
 
 const forBusyDriver = secondOffer({ ride: () => rides[2], driver: () => drivers[0] });
 const forOfferedRide = secondOffer({ ride: () => rides[0], driver: () => drivers[2] });
-const transfer = (amounts: readonly number[], ride: () => string | undefined, kind = "fare") => async (tx: Tx) => {
-  const id = uuid();
-  for (const [line, amount] of amounts.entries()) {
-    await tx`INSERT INTO ledger_entry (transfer_id, line, account, currency_code, amount_minor, kind, ride_id, create_time) VALUES (${id}, ${line}, ${`account-${line}`}, 'USD', ${amount}, ${kind}, ${ride() ?? ""}, now())`;
-  }
-};
+const transfer =
+  (amounts: readonly number[], ride: () => string | undefined, kind = "fare") =>
+  async (tx: Tx) => {
+    const id = uuid();
+    for (const [line, amount] of amounts.entries()) {
+      await tx`INSERT INTO ledger_entry (transfer_id, line, account, currency_code, amount_minor, kind, ride_id, create_time) VALUES (${id}, ${line}, ${`account-${line}`}, 'USD', ${amount}, ${kind}, ${ride() ?? ""}, now())`;
+    }
+  };
 
 test("the tables refuse a second live offer, a quote used twice, a second open ride, a request id twice", async () => {
   expect(await refusal(forBusyDriver)).toBe("offer_one_live_per_driver");
   expect(await refusal(forOfferedRide)).toBe("offer_one_live_per_ride");
-  expect(await refusal((tx) => tx`UPDATE ride SET quote_id = (SELECT quote_id FROM ride WHERE ride_id = ${rides[1] ?? ""}) WHERE ride_id = ${rides[0] ?? ""}`)).toBe("ride_quote_once");
-  expect(await refusal((tx) => tx`UPDATE ride SET rider_id = (SELECT rider_id FROM ride WHERE ride_id = ${rides[1] ?? ""}) WHERE ride_id = ${rides[0] ?? ""}`)).toBe("ride_one_open_per_rider");
-  const request = (tx: Tx) => tx`INSERT INTO request (principal, method, request_id, fingerprint, answer) SELECT 'p', 'M', '0190f3f0-0000-7000-8000-000000000001', '', '' FROM generate_series(1, 2)`;
+  expect(
+    await refusal((tx) => tx`UPDATE ride SET quote_id = (SELECT quote_id FROM ride WHERE ride_id = ${rides[1] ?? ""}) WHERE ride_id = ${rides[0] ?? ""}`),
+  ).toBe("ride_quote_once");
+  expect(
+    await refusal((tx) => tx`UPDATE ride SET rider_id = (SELECT rider_id FROM ride WHERE ride_id = ${rides[1] ?? ""}) WHERE ride_id = ${rides[0] ?? ""}`),
+  ).toBe("ride_one_open_per_rider");
+  const request = (tx: Tx) =>
+    tx`INSERT INTO request (principal, method, request_id, fingerprint, answer) SELECT 'p', 'M', '0190f3f0-0000-7000-8000-000000000001', '', '' FROM generate_series(1, 2)`;
   expect(await refusal(request)).toBe("request_once");
 });
 
@@ -86,12 +98,24 @@ test("a transfer that does not sum to zero cannot commit, whatever changes it", 
 test("I1: a driver on two active rides, a ride whose driver does not know it", async () => {
   const twoRides = (tx: Tx) => tx`UPDATE ride SET status = 'assigned', driver_id = ${drivers[0] ?? ""} WHERE ride_id IN (${rides[0] ?? ""}, ${rides[1] ?? ""})`;
   expect(await foundAfter(twoRides)).toContain("I1");
-  expect(await foundAfter((tx) => tx`UPDATE driver SET status = 'available', ride_id = NULL, offer_id = NULL WHERE driver_id = ${drivers[0] ?? ""}`)).toContain("I1");
+  expect(await foundAfter((tx) => tx`UPDATE driver SET status = 'available', ride_id = NULL, offer_id = NULL WHERE driver_id = ${drivers[0] ?? ""}`)).toContain(
+    "I1",
+  );
 });
 
 test("I2: two live offers of one driver, two of one ride, with the unique indexes gone", async () => {
-  expect(await foundAfter(async (tx) => { await tx`DROP INDEX offer_one_live_per_driver`; await forBusyDriver(tx); })).toContain("I2");
-  expect(await foundAfter(async (tx) => { await tx`DROP INDEX offer_one_live_per_ride`; await forOfferedRide(tx); })).toContain("I2");
+  expect(
+    await foundAfter(async (tx) => {
+      await tx`DROP INDEX offer_one_live_per_driver`;
+      await forBusyDriver(tx);
+    }),
+  ).toContain("I2");
+  expect(
+    await foundAfter(async (tx) => {
+      await tx`DROP INDEX offer_one_live_per_ride`;
+      await forOfferedRide(tx);
+    }),
+  ).toContain("I2");
 });
 
 test("I3: an offer accepted at its expiry, a fare charged for a ride that was not completed", async () => {

@@ -7,8 +7,8 @@ import { type Money, money, type Ride } from "@ridegrid/domain";
 import type { Change } from "./change.ts";
 import { driverShareOfFare } from "./limits.ts";
 
-export type LedgerLine = { readonly account: string; readonly amount: Money };
-export type TransferKind = "fare" | "cancellation_fee" | "waiver";
+type LedgerLine = { readonly account: string; readonly amount: Money };
+type TransferKind = "fare" | "cancellation_fee" | "waiver";
 export type Transfer = { readonly kind: TransferKind; readonly rideId: string; readonly atMs: number; readonly lines: readonly LedgerLine[] };
 
 /** What the change makes due: the locked quote of a completed ride, or the fee of a canceled one. */

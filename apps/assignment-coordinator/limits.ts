@@ -38,8 +38,6 @@ export const listPageMax = 100;
 export const openWorkRowsMax = 200_000;
 export const violationsListedMax = 1_000;
 
-export const regionStateEveryMs = 1_000;
-
 if (matchingAnswerMs >= commandAnswerMs) throw new Error("Cannot load limits: matching's answer must come before the command's bound");
 if (lockWaitMs >= commandAnswerMs) throw new Error("Cannot load limits: a lock must be given up before the command's bound");
 if (listPageDefault > listPageMax) throw new Error("Cannot load limits: the default page is above the largest one");

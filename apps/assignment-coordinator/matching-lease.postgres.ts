@@ -1,7 +1,7 @@
 /** Reads matching's leases, the one thing of another writer that the coordinator may see: their epochs fence proposals. */
 import type { Queryable } from "@ridegrid/eventlog";
 
-export type MatchingPartition = { readonly homeRegion: string; readonly partition: number; readonly consumer: string };
+type MatchingPartition = { readonly homeRegion: string; readonly partition: number; readonly consumer: string };
 
 /** 0 where matching has never held the partition: no proposal has that epoch. */
 export async function currentLeaseEpoch(sql: Queryable, { homeRegion, partition, consumer }: MatchingPartition): Promise<number> {

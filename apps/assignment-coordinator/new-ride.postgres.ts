@@ -16,7 +16,13 @@ import { runTransaction } from "./transaction.postgres.ts";
 import type { Tx } from "./tx.ts";
 import { writeChanges } from "./write-changes.postgres.ts";
 
-type LoadedQuote = { readonly quote: FareQuote | null; readonly quoteUsed: boolean; readonly riderHasOpenRide: boolean; readonly draining: boolean; readonly nowMs: number };
+type LoadedQuote = {
+  readonly quote: FareQuote | null;
+  readonly quoteUsed: boolean;
+  readonly riderHasOpenRide: boolean;
+  readonly draining: boolean;
+  readonly nowMs: number;
+};
 
 export async function requestRide(deps: RideStoreDeps, work: NewRideWork): Promise<Outcome> {
   const result = await runTransaction<Outcome & { readonly homeRegion?: string }>(deps.sql, deps.ids, async (tx, nextId) => {

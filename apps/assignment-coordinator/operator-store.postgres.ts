@@ -14,7 +14,7 @@ import { runTransaction } from "./transaction.postgres.ts";
 import type { Tx } from "./tx.ts";
 import { rideId } from "@ridegrid/domain";
 
-export type OperatorStoreDeps = { readonly sql: Sql; readonly ids: IdSource };
+type OperatorStoreDeps = { readonly sql: Sql; readonly ids: IdSource };
 
 export function createPostgresOperatorStore({ sql, ids }: OperatorStoreDeps): OperatorStore {
   return {

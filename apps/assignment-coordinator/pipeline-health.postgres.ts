@@ -4,7 +4,15 @@ import type { EventLog, OutboxBacklog } from "@ridegrid/eventlog";
 import type { Sql } from "@ridegrid/runtime";
 import { proposalConsumer } from "./proposal-intake.ts";
 
-export type ConsumerLag = { readonly region: string; readonly consumer: string; readonly topic: string; readonly partition: number; readonly nextOffset: bigint; readonly endOffset: bigint; readonly lag: bigint };
+type ConsumerLag = {
+  readonly region: string;
+  readonly consumer: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly nextOffset: bigint;
+  readonly endOffset: bigint;
+  readonly lag: bigint;
+};
 
 type LeaseRow = { region: string; consumer: string; partition: number; owner: string; epoch: number; expiresInMs: number };
 
@@ -29,7 +37,11 @@ export async function readOutboxes(sql: Sql, writer: string, backlog: OutboxBack
 }
 
 /** A region whose log does not answer is named instead of measured. */
-export async function readLag(sql: Sql, eventLog: (region: string) => EventLog, regions: readonly string[]): Promise<{ readonly consumers: readonly ConsumerLag[]; readonly missingRegions: readonly string[] }> {
+export async function readLag(
+  sql: Sql,
+  eventLog: (region: string) => EventLog,
+  regions: readonly string[],
+): Promise<{ readonly consumers: readonly ConsumerLag[]; readonly missingRegions: readonly string[] }> {
   const rows = await sql<{ region: string; topic: string; partition: number; nextOffset: number }[]>`
     SELECT home_region AS region, topic, partition, next_offset::float8 AS "nextOffset" FROM checkpoint WHERE consumer = ${proposalConsumer} ORDER BY 1, 2, 3`;
   const measured = await Promise.all(
@@ -48,5 +60,13 @@ export async function readLag(sql: Sql, eventLog: (region: string) => EventLog, 
 async function lagOf(row: { region: string; topic: string; partition: number; nextOffset: number }, log: EventLog): Promise<ConsumerLag> {
   const { end } = await log.bounds(row.topic, row.partition);
   const { region, topic, partition, nextOffset } = row;
-  return { region, consumer: proposalConsumer, topic, partition, nextOffset: BigInt(nextOffset), endOffset: BigInt(end), lag: BigInt(Math.max(0, end - nextOffset)) };
+  return {
+    region,
+    consumer: proposalConsumer,
+    topic,
+    partition,
+    nextOffset: BigInt(nextOffset),
+    endOffset: BigInt(end),
+    lag: BigInt(Math.max(0, end - nextOffset)),
+  };
 }

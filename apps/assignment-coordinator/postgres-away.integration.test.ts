@@ -1,18 +1,24 @@
 /** Postgres away: `unavailable` within seconds, the process lives, and work goes on when it is back. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test, setDefaultTimeout } from "bun:test";
 import { reasonOf } from "@ridegrid/rpc";
 import { eventually } from "@ridegrid/testing";
 import { createCommandGate } from "./command-gate.ts";
 import { createWorld, online, propose, requested, type World } from "./coordinator.fixtures.ts";
 
+setDefaultTimeout(60_000);
+
 let world: World;
 beforeAll(async () => {
   world = await createWorld();
   await world.setMatchingEpoch("ewr", 1);
-}, 60_000);
+});
 afterAll(() => world.close());
 
-const reasonFrom = (call: Promise<unknown>): Promise<string | undefined> => call.then(() => "no error", (error: unknown) => reasonOf(error) ?? String(error));
+const reasonFrom = (call: Promise<unknown>): Promise<string | undefined> =>
+  call.then(
+    () => "no error",
+    (error: unknown) => reasonOf(error) ?? String(error),
+  );
 
 test("calls are refused while the database is closed to connections, and offers go on afterwards", async () => {
   await online(world, "d-1");
@@ -29,10 +35,13 @@ test("calls are refused while the database is closed to connections, and offers 
   await admin.unsafe(`ALTER DATABASE ${name} WITH ALLOW_CONNECTIONS true`);
   const rideId = await eventually(() => requested(world, "r-1").catch(() => false), { what: "a ride after the database came back", timeoutMs: 20_000 });
   await propose(world, [{ rideId: String(rideId), rideVersion: 1, epoch: 1, driverId: "d-1" }]);
-  await eventually(async () => (await world.sql`SELECT FROM ride WHERE status = 'offered'`.catch(() => ({ count: 0 }))).count === 1, { what: "an offer", timeoutMs: 20_000 });
+  await eventually(async () => (await world.sql`SELECT FROM ride WHERE status = 'offered'`.catch(() => ({ count: 0 }))).count === 1, {
+    what: "an offer",
+    timeoutMs: 20_000,
+  });
   await eventually(() => world.coordinator.readiness().every(({ ready }) => ready), { what: "readiness" });
   console.log(`postgres away: ${reasons.length} calls refused within ${Math.round(tookMs)} ms, then one ride offered`);
-}, 60_000);
+});
 
 test("CommandGate refuses what is above its bound, and answers when the database does not", async () => {
   const gate = createCommandGate({ inFlightMax: 2, answerMs: 30 });

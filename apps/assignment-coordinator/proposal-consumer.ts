@@ -17,7 +17,7 @@ import { currentLeaseEpoch } from "./matching-lease.postgres.ts";
 import type { Tx } from "./tx.ts";
 import { writeChanges } from "./write-changes.postgres.ts";
 
-export type ReleaseProposal = Omit<OfferProposal, "pickupEtaSeconds">;
+type ReleaseProposal = Omit<OfferProposal, "pickupEtaSeconds">;
 export type Proposals = { readonly offers: readonly OfferProposal[]; readonly releases: readonly ReleaseProposal[] };
 
 export type ProposalDeps = GuardDeps & { readonly ids: IdSource; readonly regions: Regions };
@@ -84,7 +84,8 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Ids go into a statement of many proposals: one that Postgres would refuse must not take the page with it. */
 function factsOf(record: StoredRecord, wire: MatchProposal): Omit<ReleaseProposal, "driverId"> {
-  if (!uuid.test(wire.rideId) || !uuid.test(wire.proposalId)) throw new PoisonRecord(record.offset, `Proposal "${wire.proposalId}" for ride "${wire.rideId}" has no valid ids`);
+  if (!uuid.test(wire.rideId) || !uuid.test(wire.proposalId))
+    throw new PoisonRecord(record.offset, `Proposal "${wire.proposalId}" for ride "${wire.rideId}" has no valid ids`);
   if (wire.kind.value?.driverId.includes("\0") === true) throw new PoisonRecord(record.offset, `Proposal "${wire.proposalId}" names no valid driver`);
   return {
     proposalId: proposalId(wire.proposalId),

@@ -35,7 +35,7 @@ export type GuardDeps = {
   readonly marketIds: readonly string[];
 };
 
-export type OfferMade = { readonly event: RideEvent; readonly proposal: OfferProposal };
+type OfferMade = { readonly event: RideEvent; readonly proposal: OfferProposal };
 
 /** Answers the offers that were made, by ride; a proposal without one was refused and leaves nothing behind. */
 export async function offerProposals(tx: Tx, page: readonly OfferProposal[], deps: GuardDeps, nextId: () => string): Promise<readonly OfferMade[]> {

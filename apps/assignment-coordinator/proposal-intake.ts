@@ -17,7 +17,7 @@ import type { Tx } from "./tx.ts";
 export const proposalConsumer = "assignment-coordinator";
 const topic = "match-proposals.v1";
 
-export type ProposalIntakeDeps = {
+type ProposalIntakeDeps = {
   readonly context: ProcessContext;
   readonly sql: Sql;
   /** For leases only: a renewal must not queue behind work. */
@@ -74,9 +74,28 @@ async function publishDeadLetters(tx: Tx, letters: readonly DeadLetter[], uuid: 
   const rows = letters.map(({ homeRegion, consumer, topic: from, partition, reason, attempts, record }) => {
     const id = uuid();
     const traceparent = record.headers["traceparent"] ?? "";
-    const fields = { deadLetterId: id, consumer, topic: from, partition, offset: BigInt(record.offset), value: record.value, reason, attempts, createTime, traceparent };
+    const fields = {
+      deadLetterId: id,
+      consumer,
+      topic: from,
+      partition,
+      offset: BigInt(record.offset),
+      value: record.value,
+      reason,
+      attempts,
+      createTime,
+      traceparent,
+    };
     const payload = toBinary(DeadLetterRecordSchema, create(DeadLetterRecordSchema, fields));
-    return { homeRegion, topic: "dead-letters.v1", partition, key: record.key.replaceAll("\0", ""), eventId: id, payload, headers: { "event-id": id, type: "DeadLetterRecord" } };
+    return {
+      homeRegion,
+      topic: "dead-letters.v1",
+      partition,
+      key: record.key.replaceAll("\0", ""),
+      eventId: id,
+      payload,
+      headers: { "event-id": id, type: "DeadLetterRecord" },
+    };
   });
   await appendOutbox(tx, rows);
 }

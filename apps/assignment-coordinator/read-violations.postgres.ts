@@ -2,7 +2,7 @@
 import type { Queryable } from "@ridegrid/eventlog";
 import { violationsListedMax } from "./limits.ts";
 
-export type Violation = { readonly invariant: string; readonly rideId: string; readonly driverId: string; readonly detail: string };
+type Violation = { readonly invariant: string; readonly rideId: string; readonly driverId: string; readonly detail: string };
 
 export async function readViolations(sql: Queryable): Promise<readonly Violation[]> {
   return await sql<Violation[]>`

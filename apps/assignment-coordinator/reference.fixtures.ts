@@ -32,7 +32,10 @@ export type Reference = {
   goOffline(driverId: DriverId, nowMs: number): void;
   command(rideId: RideId, command: RideCommand, nowMs: number): Verdict;
   /** A page as the guard means it: its offers by (driver id, position), then its releases. */
-  page(page: Proposals, facts: { readonly epoch: number; readonly offerIds: readonly string[]; readonly nowMsOf: (rideId: string) => number }): readonly Verdict[];
+  page(
+    page: Proposals,
+    facts: { readonly epoch: number; readonly offerIds: readonly string[]; readonly nowMsOf: (rideId: string) => number },
+  ): readonly Verdict[];
   /** All timers due at `dueMs`, by ride id. */
   sweep(dueMs: number, nowMsOf: (rideId: string) => number): readonly Verdict[];
 };
@@ -70,7 +73,9 @@ export function createReference(regions: Regions): Reference {
       if (decision.kind === "accepted") drivers.set(driverId, decision.driver);
     },
     page(page, { epoch, offerIds, nowMsOf }) {
-      const inOrder = page.offers.map((proposal, position) => ({ proposal, position })).toSorted((a, b) => compare(a.proposal.driverId, b.proposal.driverId) || a.position - b.position);
+      const inOrder = page.offers
+        .map((proposal, position) => ({ proposal, position }))
+        .toSorted((a, b) => compare(a.proposal.driverId, b.proposal.driverId) || a.position - b.position);
       const offered = inOrder.map(({ proposal, position }) => {
         const { proposalId, driverId, rideVersion, leaseEpoch, pickupEtaSeconds } = proposal;
         const facts = { proposalId, driverId, rideVersion, leaseEpoch, pickupEtaSeconds, currentEpoch: epoch, offerId: offerId(offerIds[position] ?? "") };

@@ -211,7 +211,11 @@ function liveOffer(row: RideRow): LiveOffer | null {
   };
 }
 
-export function vehicleFromColumns(row: { readonly vehicle_seats: number | null; readonly vehicle_plate: string | null; readonly vehicle_model: string | null }): Vehicle {
+export function vehicleFromColumns(row: {
+  readonly vehicle_seats: number | null;
+  readonly vehicle_plate: string | null;
+  readonly vehicle_model: string | null;
+}): Vehicle {
   return { seats: set(row.vehicle_seats), plate: set(row.vehicle_plate), model: set(row.vehicle_model) };
 }
 

@@ -4,12 +4,27 @@
  * An implementation looks the request id up first, then locks the ride, then its driver, then reads the database's
  * clock, asks the domain, and writes state, events and answer in one transaction. It holds no rules of its own.
  */
-import type { Driver, FareQuote, OfferId, OfferStatus, Refusal, Ride, RideCommand, RideDecision, RideId, ShiftDecision, DriverId, RiderId, QuoteId } from "@ridegrid/domain";
+import type {
+  Driver,
+  FareQuote,
+  OfferId,
+  OfferStatus,
+  Refusal,
+  Ride,
+  RideCommand,
+  RideDecision,
+  RideId,
+  ShiftDecision,
+  DriverId,
+  RiderId,
+  QuoteId,
+} from "@ridegrid/domain";
 import type { AuditEntry } from "./audit.ts";
 import type { Cause, RideChange } from "./change.ts";
 import type { RequestKey } from "./request-key.ts";
 
-export type RideTarget = { readonly kind: "ride"; readonly rideId: RideId } | { readonly kind: "offer"; readonly offerId: OfferId; readonly driverId: DriverId };
+export type RideTarget =
+  { readonly kind: "ride"; readonly rideId: RideId } | { readonly kind: "offer"; readonly offerId: OfferId; readonly driverId: DriverId };
 
 /** What is locked and read before a decision. `driver` is the one of the ride's live offer. */
 export type LoadedRide = {

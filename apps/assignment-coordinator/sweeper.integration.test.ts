@@ -1,17 +1,19 @@
 /** Timers fire by the database's clock, a page at a time; what has served its time is deleted in batches. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test, setDefaultTimeout } from "bun:test";
 import { createWorld, deliver, seedDrivers, seedRides, uuid, type World } from "./coordinator.fixtures.ts";
 import { cleanUp } from "./cleanup.ts";
 import { sweepPageMax } from "./limits.ts";
 import { readViolations } from "./read-violations.postgres.ts";
 import { sweepPage } from "./sweeper.ts";
 
+setDefaultTimeout(60_000);
+
 let world: World;
 const poked: string[] = [];
 beforeAll(async () => {
   world = await createWorld({ running: false });
   await world.setMatchingEpoch("ewr", 1);
-}, 60_000);
+});
 afterAll(async () => {
   expect(await readViolations(world.sql)).toEqual([]);
   await world.close();
@@ -51,7 +53,8 @@ test("an expired offer frees its driver and blocks it for the ride; the ride kee
   await deliver(world, [{ rideId: ride?.rideId ?? "", rideVersion: 1, epoch: 1, driverId: driver ?? "" }]);
   await world.sql`UPDATE ride SET timer_at = date_trunc('milliseconds', clock_timestamp()), offer_expire_time = date_trunc('milliseconds', clock_timestamp()) WHERE ride_id = ${ride?.rideId ?? ""}`;
   expect(await sweep()).toBe(1);
-  const [after] = await world.sql`SELECT status, attempt, blocked_drivers, timer_kind, timer_at = search_deadline AS kept FROM ride WHERE ride_id = ${ride?.rideId ?? ""}`;
+  const [after] =
+    await world.sql`SELECT status, attempt, blocked_drivers, timer_kind, timer_at = search_deadline AS kept FROM ride WHERE ride_id = ${ride?.rideId ?? ""}`;
   expect(after).toEqual({ status: "requested", attempt: 2, blocked_drivers: [driver], timer_kind: "search", kept: true });
   expect([...(await world.sql`SELECT status, version FROM driver WHERE driver_id = ${driver ?? ""}`)]).toEqual([{ status: "available", version: 3 }]);
   // Blocked: the same driver is not asked again.
@@ -63,10 +66,14 @@ test("cleanUp() deletes request ids after a day and quotes after their time, in 
   await world.sql`
     INSERT INTO request (principal, method, request_id, fingerprint, answer, create_time)
     SELECT 'p', 'M', gen_random_uuid(), '', '', now() - n * interval '1 hour' FROM generate_series(0, 47) n, generate_series(1, 100)`;
-  const { quote } = await world.as("rider", "r-1").quoteFare({ command: { pickup: { latitude: 40.758, longitude: -73.9855 }, dropoff: { latitude: 40.7484, longitude: -73.9857 } } });
+  const { quote } = await world
+    .as("rider", "r-1")
+    .quoteFare({ command: { pickup: { latitude: 40.758, longitude: -73.9855 }, dropoff: { latitude: 40.7484, longitude: -73.9857 } } });
   await world.sql`INSERT INTO fare_quote SELECT (jsonb_populate_record(q, jsonb_build_object('quote_id', ${uuid()}::text, 'expire_time', now() - interval '2 hours'))).* FROM fare_quote q`;
   const deleted = await cleanUp(world.sql);
-  const [left] = await world.sql<{ requests: number; quotes: number }[]>`SELECT (SELECT count(*)::int FROM request) AS requests, (SELECT count(*)::int FROM fare_quote) AS quotes`;
+  const [left] = await world.sql<
+    { requests: number; quotes: number }[]
+  >`SELECT (SELECT count(*)::int FROM request) AS requests, (SELECT count(*)::int FROM fare_quote) AS quotes`;
   console.log(`cleanup: ${deleted} rows deleted`);
   expect({ deleted, ...left }).toEqual({ deleted: 2_401, requests: 2_400, quotes: 1 });
   expect(quote?.quoteId).not.toBe("");

@@ -19,7 +19,7 @@ import { runTransaction } from "./transaction.postgres.ts";
 import type { Tx } from "./tx.ts";
 import { writeChanges } from "./write-changes.postgres.ts";
 
-export type SweeperDeps = {
+type SweeperDeps = {
   readonly sql: Sql;
   readonly ids: IdSource;
   readonly regions: Regions;
@@ -27,7 +27,7 @@ export type SweeperDeps = {
   readonly onCommit: (homeRegion: string) => void;
 };
 
-export interface Sweeper {
+interface Sweeper {
   start(): void;
   /** Why the last look failed; empty when it did not. */
   failing(): string;
@@ -78,7 +78,12 @@ export async function sweepPage(deps: SweeperDeps): Promise<number> {
   const changes = await runTransaction<readonly Change[]>(deps.sql, deps.ids, async (tx, nextId) => {
     const page = await lockDuePage(tx);
     const fired = page.rides.flatMap((ride) => fire(ride, page, deps.regions));
-    if (fired.length > 0) await writeChanges(tx, fired.map((change) => ({ change, cause: noCause })), nextId);
+    if (fired.length > 0)
+      await writeChanges(
+        tx,
+        fired.map((change) => ({ change, cause: noCause })),
+        nextId,
+      );
     return fired;
   });
   for (const region of homeRegionsOf(changes)) deps.onCommit(region);
@@ -97,7 +102,10 @@ const driversSql = `
 async function lockDuePage(tx: Tx): Promise<DuePage> {
   const rides = (await query<RideRow>(tx, dueSql, [])).map(rideFromRow);
   const driverIds = rides.flatMap((ride) => ride.offer?.driverId ?? []);
-  const [drivers, clocks] = await Promise.all([query<DriverRow>(tx, driversSql, [JSON.stringify(driverIds)]), query<{ now: Date }>(tx, `SELECT ${clockSql} AS now`, [])]);
+  const [drivers, clocks] = await Promise.all([
+    query<DriverRow>(tx, driversSql, [JSON.stringify(driverIds)]),
+    query<{ now: Date }>(tx, `SELECT ${clockSql} AS now`, []),
+  ]);
   return { rides, drivers: new Map(drivers.map((row) => [row.driver_id, row])), nowMs: nowOf(clocks) };
 }
 

@@ -10,7 +10,7 @@ import type { Sql } from "@ridegrid/runtime";
 import { transactionRetryDelayMs, transactionTriesMax } from "./limits.ts";
 import type { Tx } from "./tx.ts";
 
-export type IdTape = { readonly next: () => string; readonly rewind: () => void };
+type IdTape = { readonly next: () => string; readonly rewind: () => void };
 
 /** Thrown inside a transaction that read something which has moved meanwhile. */
 export class LostRace extends Error {
@@ -31,7 +31,7 @@ export async function runTransaction<T>(sql: Sql, ids: IdSource, work: (tx: Tx, 
   }
 }
 
-export function createIdTape(ids: IdSource): IdTape {
+function createIdTape(ids: IdSource): IdTape {
   const made: string[] = [];
   let position = 0;
   return {

@@ -17,17 +17,30 @@ export type CausedChange = { readonly change: Change; readonly cause: Cause };
 /** In the order of `changes`; of a ride or driver changed twice the last state is written, and every event is published. */
 export async function writeChanges(tx: Tx, changes: readonly CausedChange[], nextId: () => string): Promise<void> {
   const rideChanges = changes.flatMap(({ change }) => (change.kind === "ride" ? [change] : []));
-  const drivers = lastOf(changes.flatMap(({ change }) => (change.driver === null ? [] : [change.driver])), (driver) => driver.driverId);
+  const drivers = lastOf(
+    changes.flatMap(({ change }) => (change.driver === null ? [] : [change.driver])),
+    (driver) => driver.driverId,
+  );
   const created = rideChanges.filter(({ before }) => before === null).map(({ ride }) => ride);
-  const updated = lastOf(rideChanges.filter(({ before }) => before !== null).map(({ ride }) => ride), (ride) => ride.rideId);
+  const updated = lastOf(
+    rideChanges.filter(({ before }) => before !== null).map(({ ride }) => ride),
+    (ride) => ride.rideId,
+  );
   // Sent without waiting in between: one round trip. The first failure rejects; the rest fail with it.
   await Promise.all([
     ...insertRides(tx, created),
     ...updateRides(tx, updated),
     ...updateDrivers(tx, drivers),
     ...updateOffers(tx, rideChanges),
-    writeTransfers(tx, changes.flatMap(({ change }) => transferOf(change) ?? []), nextId),
-    appendOutbox(tx, changes.flatMap(({ change, cause }) => outboxRowsOf(change, cause, nextId))),
+    writeTransfers(
+      tx,
+      changes.flatMap(({ change }) => transferOf(change) ?? []),
+      nextId,
+    ),
+    appendOutbox(
+      tx,
+      changes.flatMap(({ change, cause }) => outboxRowsOf(change, cause, nextId)),
+    ),
   ]);
 }
 
@@ -42,7 +55,10 @@ const updateRideSql = `
   UPDATE ride SET ${stateNames.map((name) => `${name} = changed.${name}`).join(", ")}
   FROM ${recordset({ ride_id: "uuid", ...rideStateColumns })} WHERE ride.ride_id = changed.ride_id`;
 const updateDriverSql = `
-  UPDATE driver SET ${driverNames.filter((name) => name !== "driver_id").map((name) => `${name} = changed.${name}`).join(", ")}
+  UPDATE driver SET ${driverNames
+    .filter((name) => name !== "driver_id")
+    .map((name) => `${name} = changed.${name}`)
+    .join(", ")}
   FROM ${recordset(driverColumns)} WHERE driver.driver_id = changed.driver_id`;
 
 const updateOfferSql = `

@@ -15,7 +15,15 @@ const driversMax = 3;
 const runs = 400;
 const reached: Record<string, number> = {};
 
-type Step = { readonly kind: number; readonly ride: number; readonly driver: number; readonly flag: boolean; readonly waitMs: number; readonly repeat: boolean; /** Says what the ride waits for, instead of something at random. */ readonly willing: boolean };
+type Step = {
+  readonly kind: number;
+  readonly ride: number;
+  readonly driver: number;
+  readonly flag: boolean;
+  readonly waitMs: number;
+  readonly repeat: boolean;
+  /** Says what the ride waits for, instead of something at random. */ readonly willing: boolean;
+};
 
 const steps = fc.array(
   fc.record<Step>({
@@ -39,7 +47,18 @@ test("decideRide() keeps I1 to I4 and dense versions over random command sequenc
     { numRuns: runs },
   );
   console.log(`decide: ${runs} random sequences:`, JSON.stringify(reached));
-  for (const type of ["OfferSent", "OfferAccepted", "OfferDeclined", "OfferExpired", "DriverArrived", "RideStarted", "RideCompleted", "AssignmentReleased", "RideCanceled", "NoDriversFound"]) {
+  for (const type of [
+    "OfferSent",
+    "OfferAccepted",
+    "OfferDeclined",
+    "OfferExpired",
+    "DriverArrived",
+    "RideStarted",
+    "RideCompleted",
+    "AssignmentReleased",
+    "RideCanceled",
+    "NoDriversFound",
+  ]) {
     expect({ type, reached: (reached[type] ?? 0) > 0 }).toEqual({ type, reached: true });
   }
 });
@@ -101,18 +120,36 @@ function createCity() {
   }
 
   function commandFor({ kind: said, willing, ride: index, driver: driverIndex, flag }: Step, ride: Ride | null): RideCommand {
-    const driver = ride?.offer != null && (flag || willing) ? ride.offer.driverId : driverId(`d-${driverIndex}`);
+    const driver = flag || willing ? (ride?.offer?.driverId ?? driverId(`d-${driverIndex}`)) : driverId(`d-${driverIndex}`);
     const offer = ride?.offer?.offerId ?? offerId("offer-gone");
     const rider = riderId(`r-${index}`);
     const version = ride?.version ?? 1;
     if (ride === null || (!isOpen(ride.status) && flag)) {
-      return { type: "RequestRide", rideId: rideId(`ride-${index}-${log.length}`), riderId: rider, quote: { ...quoteOf(rider, 0), expiresAtMs: now + 1 }, quoteUsed: false, riderHasOpenRide: ride !== null && isOpen(ride.status) };
+      return {
+        type: "RequestRide",
+        rideId: rideId(`ride-${index}-${log.length}`),
+        riderId: rider,
+        quote: { ...quoteOf(rider, 0), expiresAtMs: now + 1 },
+        quoteUsed: false,
+        riderHasOpenRide: ride !== null && isOpen(ride.status),
+      };
     }
-    const kind = willing ? { requested: 0, offered: 2, assigned: 5, arrived: 6, in_progress: 7, completed: 12, canceled: 12, no_drivers: 12 }[ride.status] : said;
+    const kind = willing
+      ? { requested: 0, offered: 2, assigned: 5, arrived: 6, in_progress: 7, completed: 12, canceled: 12, no_drivers: 12 }[ride.status]
+      : said;
     switch (kind) {
       case 0:
       case 1:
-        return { type: "SendOffer", offerId: offerId(`offer-${(offers += 1)}`), proposalId: proposalId("p"), driverId: driver, rideVersion: version, leaseEpoch: 1, currentEpoch: 1, pickupEtaSeconds: 60 };
+        return {
+          type: "SendOffer",
+          offerId: offerId(`offer-${(offers += 1)}`),
+          proposalId: proposalId("p"),
+          driverId: driver,
+          rideVersion: version,
+          leaseEpoch: 1,
+          currentEpoch: 1,
+          pickupEtaSeconds: 60,
+        };
       case 2:
       case 3:
         return { type: "AcceptOffer", driverId: driver, offerId: offer };

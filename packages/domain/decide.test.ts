@@ -6,7 +6,15 @@ const { requested, offered, assigned, arrived, inProgress, completed, canceled }
 
 describe("RequestRide", () => {
   test("an own, unused, valid quote becomes a requested ride with a search deadline", () => {
-    given(null).when({ type: "RequestRide" }).thenRide({ status: "requested", version: 1, attempt: 1, searchDeadlineMs: nowMs + policy.searchMs, timer: { kind: "search", atMs: nowMs + policy.searchMs } });
+    given(null)
+      .when({ type: "RequestRide" })
+      .thenRide({
+        status: "requested",
+        version: 1,
+        attempt: 1,
+        searchDeadlineMs: nowMs + policy.searchMs,
+        timer: { kind: "search", atMs: nowMs + policy.searchMs },
+      });
   });
   test("refuses another rider's quote, a used one, an expired one, a second open ride", () => {
     given(null).when({ type: "RequestRide", riderId: "r-2" }).thenRefused("quote_not_found");
@@ -19,15 +27,26 @@ describe("RequestRide", () => {
 
 describe("SendOffer", () => {
   test("asks an available driver of the market, until the offer's time is up", () => {
-    given(requested).when({ type: "SendOffer" }).thenRide({ status: "offered", timer: { kind: "offer", atMs: nowMs + policy.offerTtlMs } }).thenDriver({ status: "offered", version: 2 });
+    given(requested)
+      .when({ type: "SendOffer" })
+      .thenRide({ status: "offered", timer: { kind: "offer", atMs: nowMs + policy.offerTtlMs } })
+      .thenDriver({ status: "offered", version: 2 });
   });
   test("is stale for another version, another epoch, a blocked driver, one who is not available, another market, too few seats", () => {
     given(requested).when({ type: "SendOffer", rideVersion: 2 }).thenRefused("stale");
     given(requested).when({ type: "SendOffer", leaseEpoch: 6 }).thenRefused("stale");
-    given({ ...requested, ride: { ...requested.ride, blockedDrivers: [requested.driver.driverId] } }).when({ type: "SendOffer" }).thenRefused("stale");
-    given({ ...requested, driver: { ...requested.driver, status: "offline" } }).when({ type: "SendOffer" }).thenRefused("stale");
-    given({ ...requested, ride: { ...requested.ride, marketId: createScenario().otherMarket } }).when({ type: "SendOffer" }).thenRefused("stale");
-    given({ ...requested, ride: { ...requested.ride, seats: 5 } }).when({ type: "SendOffer" }).thenRefused("stale");
+    given({ ...requested, ride: { ...requested.ride, blockedDrivers: [requested.driver.driverId] } })
+      .when({ type: "SendOffer" })
+      .thenRefused("stale");
+    given({ ...requested, driver: { ...requested.driver, status: "offline" } })
+      .when({ type: "SendOffer" })
+      .thenRefused("stale");
+    given({ ...requested, ride: { ...requested.ride, marketId: createScenario().otherMarket } })
+      .when({ type: "SendOffer" })
+      .thenRefused("stale");
+    given({ ...requested, ride: { ...requested.ride, seats: 5 } })
+      .when({ type: "SendOffer" })
+      .thenRefused("stale");
     given(offered).when({ type: "SendOffer", rideVersion: 2 }).thenRefused("stale");
   });
 });
@@ -35,11 +54,20 @@ describe("SendOffer", () => {
 describe("AcceptOffer", () => {
   test("makes the offer the assignment, with a bound on the arrival", () => {
     const bound = nowMs + policy.arrivalFactor * 120_000 + policy.arrivalSlackMs;
-    given(offered).when({ type: "AcceptOffer" }).thenRide({ status: "assigned", timer: { kind: "arrival", atMs: bound } }).thenDriver({ status: "en_route" });
+    given(offered)
+      .when({ type: "AcceptOffer" })
+      .thenRide({ status: "assigned", timer: { kind: "arrival", atMs: bound } })
+      .thenDriver({ status: "en_route" });
   });
   test("the deadline is exclusive", () => {
-    given(offered).at(nowMs + policy.offerTtlMs - 1).when({ type: "AcceptOffer" }).thenRide({ status: "assigned" });
-    given(offered).at(nowMs + policy.offerTtlMs).when({ type: "AcceptOffer" }).thenRefused("offer_expired");
+    given(offered)
+      .at(nowMs + policy.offerTtlMs - 1)
+      .when({ type: "AcceptOffer" })
+      .thenRide({ status: "assigned" });
+    given(offered)
+      .at(nowMs + policy.offerTtlMs)
+      .when({ type: "AcceptOffer" })
+      .thenRefused("offer_expired");
   });
   test("refuses another driver, another offer, an answered offer, an unknown ride", () => {
     given(offered).when({ type: "AcceptOffer", driverId: "d-2" }).thenRefused("offer_not_found");
@@ -52,18 +80,27 @@ describe("AcceptOffer", () => {
 
 describe("DeclineOffer", () => {
   test("sends the ride back to matching without this driver", () => {
-    given(offered).when({ type: "DeclineOffer" }).thenRide({ status: "requested", attempt: 2, blockedDrivers: [offered.driver.driverId], offer: null }).thenDriver({ status: "available", rideId: null });
+    given(offered)
+      .when({ type: "DeclineOffer" })
+      .thenRide({ status: "requested", attempt: 2, blockedDrivers: [offered.driver.driverId], offer: null })
+      .thenDriver({ status: "available", rideId: null });
     given(offered).when({ type: "DeclineOffer", goingOffline: true }).thenDriver({ status: "offline" });
   });
   test("keeps the search deadline of the request", () => {
-    given(offered).when({ type: "DeclineOffer" }).thenRide({ searchDeadlineMs: offered.ride.searchDeadlineMs, timer: { kind: "search", atMs: offered.ride.searchDeadlineMs } });
+    given(offered)
+      .when({ type: "DeclineOffer" })
+      .thenRide({ searchDeadlineMs: offered.ride.searchDeadlineMs, timer: { kind: "search", atMs: offered.ride.searchDeadlineMs } });
   });
 });
 
 describe("ArriveAtPickup", () => {
   test("counts within the radius, by a position that is known", () => {
-    given(assigned).when({ type: "ArriveAtPickup", metersFromPickup: policy.arrivalRadiusMeters }).thenRide({ status: "arrived", noShowAtMs: nowMs + policy.noShowMs, timer: { kind: "no_show", atMs: nowMs + policy.noShowMaxMs } });
-    given(assigned).when({ type: "ArriveAtPickup", metersFromPickup: policy.arrivalRadiusMeters + 0.5 }).thenRefused("too_far");
+    given(assigned)
+      .when({ type: "ArriveAtPickup", metersFromPickup: policy.arrivalRadiusMeters })
+      .thenRide({ status: "arrived", noShowAtMs: nowMs + policy.noShowMs, timer: { kind: "no_show", atMs: nowMs + policy.noShowMaxMs } });
+    given(assigned)
+      .when({ type: "ArriveAtPickup", metersFromPickup: policy.arrivalRadiusMeters + 0.5 })
+      .thenRefused("too_far");
     given(assigned).when({ type: "ArriveAtPickup", metersFromPickup: null }).thenRefused("too_far");
     given(assigned).when({ type: "ArriveAtPickup", metersFromPickup: Number.NaN }).thenRefused("too_far");
   });
@@ -77,7 +114,9 @@ describe("ArriveAtPickup", () => {
 describe("StartRide", () => {
   test("takes the rider's PIN, and too many wrong ones lock it", () => {
     given(arrived).when({ type: "StartRide" }).thenRide({ status: "in_progress", timer: null }).thenDriver({ status: "on_trip" });
-    given(arrived).when({ type: "StartRide", pinMatches: false, pinFailures: policy.pinTriesMax - 1 }).thenRefused("wrong_pin");
+    given(arrived)
+      .when({ type: "StartRide", pinMatches: false, pinFailures: policy.pinTriesMax - 1 })
+      .thenRefused("wrong_pin");
     given(arrived).when({ type: "StartRide", pinFailures: policy.pinTriesMax }).thenRefused("pin_locked");
     given(assigned).when({ type: "StartRide" }).thenRefused("ride_state");
   });
@@ -85,7 +124,10 @@ describe("StartRide", () => {
 
 describe("CompleteRide", () => {
   test("ends the trip and frees the driver", () => {
-    given(inProgress).when({ type: "CompleteRide" }).thenRide({ status: "completed", endedAtMs: nowMs, offer: null, lastDriverId: inProgress.driver.driverId }).thenDriver({ status: "available", rideId: null });
+    given(inProgress)
+      .when({ type: "CompleteRide" })
+      .thenRide({ status: "completed", endedAtMs: nowMs, offer: null, lastDriverId: inProgress.driver.driverId })
+      .thenDriver({ status: "available", rideId: null });
     given(inProgress).when({ type: "CompleteRide", party: "operator" }).thenRide({ status: "completed" });
     given(inProgress).when({ type: "CompleteRide", driverId: "d-2" }).thenRefused("ride_not_found");
     given(arrived).when({ type: "CompleteRide" }).thenRefused("ride_state");
@@ -95,13 +137,22 @@ describe("CompleteRide", () => {
 
 describe("ReleaseRide", () => {
   test("sends the ride back with a new search deadline, and never charges the rider", () => {
-    given(assigned).at(nowMs + 200_000).when({ type: "ReleaseRide" }).thenRide({ status: "requested", attempt: 2, searchDeadlineMs: nowMs + 200_000 + policy.searchMs, cancellationFee: null });
+    given(assigned)
+      .at(nowMs + 200_000)
+      .when({ type: "ReleaseRide" })
+      .thenRide({ status: "requested", attempt: 2, searchDeadlineMs: nowMs + 200_000 + policy.searchMs, cancellationFee: null });
     given(arrived).when({ type: "ReleaseRide" }).thenRide({ status: "requested", noShowAtMs: null });
     given(inProgress).when({ type: "ReleaseRide" }).thenRefused("ride_state");
   });
   test("is a no-show only after the rider's waiting time, and then the rider pays", () => {
-    given(arrived).at(nowMs + policy.noShowMs - 1).when({ type: "ReleaseRide", reason: "no_show" }).thenRefused("ride_state");
-    given(arrived).at(nowMs + policy.noShowMs).when({ type: "ReleaseRide", reason: "no_show" }).thenRide({ status: "canceled", canceledBy: "driver", cancellationFee: { currencyCode: "USD", amountMinor: 700 } });
+    given(arrived)
+      .at(nowMs + policy.noShowMs - 1)
+      .when({ type: "ReleaseRide", reason: "no_show" })
+      .thenRefused("ride_state");
+    given(arrived)
+      .at(nowMs + policy.noShowMs)
+      .when({ type: "ReleaseRide", reason: "no_show" })
+      .thenRide({ status: "canceled", canceledBy: "driver", cancellationFee: { currencyCode: "USD", amountMinor: 700 } });
     given(assigned).when({ type: "ReleaseRide", reason: "no_show" }).thenRefused("ride_state");
   });
 });
@@ -119,9 +170,18 @@ describe("ReleaseSilentDriver", () => {
 describe("CancelRide", () => {
   test("is free for the rider until two minutes after the assignment, then costs the market's fee", () => {
     given(requested).when({ type: "CancelRide" }).thenRide({ status: "canceled", canceledBy: "rider", cancellationFee: null });
-    given(assigned).at(nowMs + policy.freeCancelMs - 1).when({ type: "CancelRide" }).thenRide({ status: "canceled", cancellationFee: null });
-    given(assigned).at(nowMs + policy.freeCancelMs).when({ type: "CancelRide" }).thenRide({ status: "canceled", cancellationFee: { currencyCode: "USD", amountMinor: 500 } });
-    given(assigned).at(nowMs + policy.freeCancelMs).when({ type: "CancelRide", party: "operator" }).thenRide({ status: "canceled", canceledBy: "operator", cancellationFee: null });
+    given(assigned)
+      .at(nowMs + policy.freeCancelMs - 1)
+      .when({ type: "CancelRide" })
+      .thenRide({ status: "canceled", cancellationFee: null });
+    given(assigned)
+      .at(nowMs + policy.freeCancelMs)
+      .when({ type: "CancelRide" })
+      .thenRide({ status: "canceled", cancellationFee: { currencyCode: "USD", amountMinor: 500 } });
+    given(assigned)
+      .at(nowMs + policy.freeCancelMs)
+      .when({ type: "CancelRide", party: "operator" })
+      .thenRide({ status: "canceled", canceledBy: "operator", cancellationFee: null });
   });
   test("a pending offer makes nobody the ride's driver", () => {
     given(offered).when({ type: "CancelRide" }).thenRide({ status: "canceled", lastDriverId: null }).thenDriver({ status: "available", offerId: null });
@@ -136,13 +196,32 @@ describe("CancelRide", () => {
 
 describe("FireTimer", () => {
   test("fires what is due, by the state's own bound", () => {
-    given(requested).at(nowMs + policy.searchMs).when({ type: "FireTimer" }).thenRide({ status: "no_drivers", timer: null });
-    given(offered).at(nowMs + policy.offerTtlMs).when({ type: "FireTimer" }).thenRide({ status: "requested", attempt: 2 }).thenDriver({ status: "available" });
-    given(assigned).at(nowMs + policy.arrivalMaxMs).when({ type: "FireTimer" }).thenRide({ status: "requested", blockedDrivers: [assigned.driver.driverId] });
-    given(arrived).at(nowMs + policy.noShowMaxMs).when({ type: "FireTimer" }).thenRide({ status: "canceled", canceledBy: "system", cancelReason: "no_show", cancellationFee: { currencyCode: "USD", amountMinor: 700 } });
+    given(requested)
+      .at(nowMs + policy.searchMs)
+      .when({ type: "FireTimer" })
+      .thenRide({ status: "no_drivers", timer: null });
+    given(offered)
+      .at(nowMs + policy.offerTtlMs)
+      .when({ type: "FireTimer" })
+      .thenRide({ status: "requested", attempt: 2 })
+      .thenDriver({ status: "available" });
+    given(assigned)
+      .at(nowMs + policy.arrivalMaxMs)
+      .when({ type: "FireTimer" })
+      .thenRide({ status: "requested", blockedDrivers: [assigned.driver.driverId] });
+    given(arrived)
+      .at(nowMs + policy.noShowMaxMs)
+      .when({ type: "FireTimer" })
+      .thenRide({ status: "canceled", canceledBy: "system", cancelReason: "no_show", cancellationFee: { currencyCode: "USD", amountMinor: 700 } });
   });
   test("is stale a millisecond early, and for a ride in progress", () => {
-    given(offered).at(nowMs + policy.offerTtlMs - 1).when({ type: "FireTimer" }).thenRefused("stale");
-    given(inProgress).at(nowMs + policy.inProgressMaxMs).when({ type: "FireTimer" }).thenRefused("stale");
+    given(offered)
+      .at(nowMs + policy.offerTtlMs - 1)
+      .when({ type: "FireTimer" })
+      .thenRefused("stale");
+    given(inProgress)
+      .at(nowMs + policy.inProgressMaxMs)
+      .when({ type: "FireTimer" })
+      .thenRefused("stale");
   });
 });

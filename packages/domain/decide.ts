@@ -9,21 +9,66 @@ import { type Driver, evolveDriver, evolveShift, type Shift, type ShiftEvent } f
 import type { FareQuote } from "./fare-quote.ts";
 import type { DriverId, OfferId, ProposalId, RideId, RiderId } from "./ids.ts";
 import type { DispatchPolicy, Tariff } from "./market.ts";
-import { type CancelReason, evolveRide, isOpen, type LiveOffer, type OfferStatus, type Ride, type RideEvent, type RideEventBody, type RideStatus } from "./ride.ts";
+import {
+  type CancelReason,
+  evolveRide,
+  isOpen,
+  type LiveOffer,
+  type OfferStatus,
+  type Ride,
+  type RideEvent,
+  type RideEventBody,
+  type RideStatus,
+} from "./ride.ts";
 import { unreachable } from "./unreachable.ts";
 
 /** `offerStatus`: how the store remembers an offer that the ride has forgotten, so that a late answer learns why. */
 export type RideCommand =
-  | { readonly type: "RequestRide"; readonly rideId: RideId; readonly riderId: RiderId; readonly quote: FareQuote; readonly quoteUsed: boolean; readonly riderHasOpenRide: boolean }
-  | { readonly type: "SendOffer"; readonly offerId: OfferId; readonly proposalId: ProposalId; readonly driverId: DriverId; readonly rideVersion: number; readonly leaseEpoch: number; readonly currentEpoch: number; readonly pickupEtaSeconds: number }
+  | {
+      readonly type: "RequestRide";
+      readonly rideId: RideId;
+      readonly riderId: RiderId;
+      readonly quote: FareQuote;
+      readonly quoteUsed: boolean;
+      readonly riderHasOpenRide: boolean;
+    }
+  | {
+      readonly type: "SendOffer";
+      readonly offerId: OfferId;
+      readonly proposalId: ProposalId;
+      readonly driverId: DriverId;
+      readonly rideVersion: number;
+      readonly leaseEpoch: number;
+      readonly currentEpoch: number;
+      readonly pickupEtaSeconds: number;
+    }
   | { readonly type: "AcceptOffer"; readonly driverId: DriverId; readonly offerId: OfferId; readonly offerStatus?: OfferStatus | null }
-  | { readonly type: "DeclineOffer"; readonly driverId: DriverId; readonly offerId: OfferId; readonly offerStatus?: OfferStatus | null; readonly goingOffline: boolean }
+  | {
+      readonly type: "DeclineOffer";
+      readonly driverId: DriverId;
+      readonly offerId: OfferId;
+      readonly offerStatus?: OfferStatus | null;
+      readonly goingOffline: boolean;
+    }
   | { readonly type: "ArriveAtPickup"; readonly driverId: DriverId; readonly metersFromPickup: number | null }
   | { readonly type: "StartRide"; readonly driverId: DriverId; readonly pinMatches: boolean; readonly pinFailures: number }
-  | { readonly type: "CompleteRide"; readonly by: { readonly party: "driver"; readonly driverId: DriverId } | { readonly party: "operator"; readonly note: string } }
+  | {
+      readonly type: "CompleteRide";
+      readonly by: { readonly party: "driver"; readonly driverId: DriverId } | { readonly party: "operator"; readonly note: string };
+    }
   | { readonly type: "ReleaseRide"; readonly driverId: DriverId; readonly reason: CancelReason }
-  | { readonly type: "ReleaseSilentDriver"; readonly driverId: DriverId; readonly rideVersion: number; readonly leaseEpoch: number; readonly currentEpoch: number }
-  | { readonly type: "CancelRide"; readonly by: { readonly party: "rider"; readonly riderId: RiderId } | { readonly party: "operator" }; readonly reason: CancelReason }
+  | {
+      readonly type: "ReleaseSilentDriver";
+      readonly driverId: DriverId;
+      readonly rideVersion: number;
+      readonly leaseEpoch: number;
+      readonly currentEpoch: number;
+    }
+  | {
+      readonly type: "CancelRide";
+      readonly by: { readonly party: "rider"; readonly riderId: RiderId } | { readonly party: "operator" };
+      readonly reason: CancelReason;
+    }
   | { readonly type: "FireTimer" };
 
 export type RefusalReason =
@@ -168,7 +213,8 @@ function startRide(ride: Ride, driver: Driver | null, command: Command<"StartRid
   const wrong = notDriversRide(ride, command.driverId) ?? notInStatus(ride, ["arrived"], "Cannot start the ride");
   if (wrong) return wrong;
   const { pinTriesMax } = context.policy;
-  if (command.pinFailures >= pinTriesMax) return refused("pin_locked", `Cannot start the ride: ${command.pinFailures} wrong PINs; an operator must reset it`, ride.status);
+  if (command.pinFailures >= pinTriesMax)
+    return refused("pin_locked", `Cannot start the ride: ${command.pinFailures} wrong PINs; an operator must reset it`, ride.status);
   if (!command.pinMatches) return refused("wrong_pin", `Cannot start the ride: wrong PIN, ${pinTriesMax - command.pinFailures - 1} tries left`, ride.status);
   return accepted(ride, driver, { type: "RideStarted" }, context);
 }
@@ -183,13 +229,15 @@ function releaseRide(ride: Ride, driver: Driver | null, command: Command<"Releas
   const wrong = notDriversRide(ride, command.driverId) ?? notInStatus(ride, ["assigned", "arrived"], "Cannot give the ride back");
   if (wrong) return wrong;
   if (command.reason !== "no_show") return release(ride, driver, { by: "driver", reason: command.reason }, context);
-  if (ride.noShowAtMs === null || context.nowMs < ride.noShowAtMs) return refused("ride_state", "Cannot cancel as a no-show: the rider's waiting time is not over", ride.status);
+  if (ride.noShowAtMs === null || context.nowMs < ride.noShowAtMs)
+    return refused("ride_state", "Cannot cancel as a no-show: the rider's waiting time is not over", ride.status);
   return cancel(ride, driver, { by: "driver", reason: "no_show" }, context);
 }
 
 function releaseSilentDriver(ride: Ride, driver: Driver | null, command: Command<"ReleaseSilentDriver">, context: DecisionContext): RideDecision {
   if (ride.version !== command.rideVersion || command.leaseEpoch !== command.currentEpoch) return stale(ride, "the release proposal is out of date");
-  if ((ride.status !== "assigned" && ride.status !== "arrived") || ride.offer?.driverId !== command.driverId) return stale(ride, "the driver is not on it before the trip");
+  if ((ride.status !== "assigned" && ride.status !== "arrived") || ride.offer?.driverId !== command.driverId)
+    return stale(ride, "the driver is not on it before the trip");
   return release(ride, driver, { by: "system", reason: "driver_silent" }, context);
 }
 
@@ -222,7 +270,12 @@ function release(ride: Ride, driver: Driver | null, { by, reason }: { by: "drive
   return accepted(ride, driver, { type: "AssignmentReleased", offerId, by, reason, searchDeadlineMs: context.nowMs + context.policy.searchMs }, context);
 }
 
-function cancel(ride: Ride, driver: Driver | null, { by, reason }: { by: "rider" | "driver" | "operator" | "system"; reason: CancelReason }, context: DecisionContext): RideDecision {
+function cancel(
+  ride: Ride,
+  driver: Driver | null,
+  { by, reason }: { by: "rider" | "driver" | "operator" | "system"; reason: CancelReason },
+  context: DecisionContext,
+): RideDecision {
   const fee = by === "rider" ? cancellationFee(ride, context) : by !== "operator" && reason === "no_show" ? noShowFee(ride, context.tariff) : null;
   return accepted(ride, driver, { type: "RideCanceled", by, reason, fee, offerId: ride.offer?.offerId ?? null }, context);
 }
@@ -247,7 +300,9 @@ function notDriversRide(ride: Ride, driverId: DriverId): Refusal | null {
 }
 
 function notInStatus(ride: Ride, statuses: readonly RideStatus[], action: string): Refusal | null {
-  return statuses.includes(ride.status) ? null : refused("ride_state", `${action}: it is ${ride.status}${isOpen(ride.status) ? "" : " and has ended"}`, ride.status);
+  return statuses.includes(ride.status)
+    ? null
+    : refused("ride_state", `${action}: it is ${ride.status}${isOpen(ride.status) ? "" : " and has ended"}`, ride.status);
 }
 
 function live(ride: Ride, offer: LiveOffer | null): LiveOffer {

@@ -8,7 +8,15 @@ import { marketId, quoteId, regionId, rideId, riderId } from "./ids.ts";
 import { defaultDispatchPolicy, type Market, type Tariff } from "./market.ts";
 import { evolveRide, type Ride } from "./ride.ts";
 
-const tariff: Tariff = { baseMinor: 300, perKilometerMinor: 110, perMinuteMinor: 40, minimumMinor: 800, bookingFeeMinor: 50, cancellationFeeMinor: 500, noShowFeeMinor: 700 };
+const tariff: Tariff = {
+  baseMinor: 300,
+  perKilometerMinor: 110,
+  perMinuteMinor: 40,
+  minimumMinor: 800,
+  bookingFeeMinor: 50,
+  cancellationFeeMinor: 500,
+  noShowFeeMinor: 700,
+};
 const market: Market = {
   marketId: marketId("nyc"),
   homeRegion: regionId("ewr"),
@@ -37,12 +45,20 @@ describe("fareMinor()", () => {
     const amount = fc.integer({ min: 0, max: 200_000 });
     const surge = fc.double({ min: 1, max: 5, noNaN: true });
     fc.assert(
-      fc.property(amount, amount, surge, amount, amount, fc.double({ min: 0, max: 3, noNaN: true }), (meters, seconds, multiplier, moreMeters, moreSeconds, moreSurge) => {
-        const fare = fareMinor(tariff, { meters, seconds }, multiplier);
-        expect(Number.isSafeInteger(fare)).toBe(true);
-        expect(fare).toBeGreaterThanOrEqual(tariff.minimumMinor + tariff.bookingFeeMinor);
-        expect(fareMinor(tariff, { meters: meters + moreMeters, seconds: seconds + moreSeconds }, multiplier + moreSurge)).toBeGreaterThanOrEqual(fare);
-      }),
+      fc.property(
+        amount,
+        amount,
+        surge,
+        amount,
+        amount,
+        fc.double({ min: 0, max: 3, noNaN: true }),
+        (meters, seconds, multiplier, moreMeters, moreSeconds, moreSurge) => {
+          const fare = fareMinor(tariff, { meters, seconds }, multiplier);
+          expect(Number.isSafeInteger(fare)).toBe(true);
+          expect(fare).toBeGreaterThanOrEqual(tariff.minimumMinor + tariff.bookingFeeMinor);
+          expect(fareMinor(tariff, { meters: meters + moreMeters, seconds: seconds + moreSeconds }, multiplier + moreSurge)).toBeGreaterThanOrEqual(fare);
+        },
+      ),
     );
   });
 });
@@ -52,7 +68,12 @@ describe("quoteFare()", () => {
     const quote = quoteFare(market, { quoteId: quoteId("q"), riderId: riderId("r"), pickup, dropoff, seats: 2, surge: 1, pickupEtaSeconds: 240, nowMs });
     const trip = estimateTrip(market.travel, pickup, dropoff);
     expect(trip.meters).toBe(Math.round(haversineMeters(pickup, dropoff) * 1.5));
-    expect(quote).toMatchObject({ fare: { currencyCode: "USD", amountMinor: fareMinor(tariff, trip, 1) }, expiresAtMs: nowMs + 300_000, tripMeters: trip.meters, tripSeconds: trip.seconds });
+    expect(quote).toMatchObject({
+      fare: { currencyCode: "USD", amountMinor: fareMinor(tariff, trip, 1) },
+      expiresAtMs: nowMs + 300_000,
+      tripMeters: trip.meters,
+      tripSeconds: trip.seconds,
+    });
   });
 });
 
@@ -70,7 +91,22 @@ describe("cancellationFee()", () => {
     driverId: null,
     driverVersion: null,
     occurredAtMs: nowMs,
-    body: { type: "RideRequested", riderId: riderId("r"), quoteId: quoteId("q"), marketId: market.marketId, homeRegion: market.homeRegion, partition: 0, pickup, dropoff, seats: 1, fare: { currencyCode: "USD", amountMinor: 2_000 }, surge: 1, tripMeters: 1, tripSeconds: 1, searchDeadlineMs: nowMs + 300_000 },
+    body: {
+      type: "RideRequested",
+      riderId: riderId("r"),
+      quoteId: quoteId("q"),
+      marketId: market.marketId,
+      homeRegion: market.homeRegion,
+      partition: 0,
+      pickup,
+      dropoff,
+      seats: 1,
+      fare: { currencyCode: "USD", amountMinor: 2_000 },
+      surge: 1,
+      tripMeters: 1,
+      tripSeconds: 1,
+      searchDeadlineMs: nowMs + 300_000,
+    },
   });
   const assigned: Ride = { ...requested, status: "assigned", assignedAtMs: nowMs };
   const at = (ms: number) => ({ nowMs: ms, policy: market.policy, tariff });

@@ -13,15 +13,7 @@ export type RideStatus = "requested" | "offered" | "assigned" | "arrived" | "in_
 export type OfferStatus = "pending" | "accepted" | "declined" | "expired" | "withdrawn" | "released" | "finished";
 export type Party = "rider" | "driver" | "operator" | "system";
 export type CancelReason =
-  | "unspecified"
-  | "rider_changed_mind"
-  | "wait_too_long"
-  | "no_show"
-  | "vehicle_problem"
-  | "safety"
-  | "other"
-  | "arrival_timeout"
-  | "driver_silent";
+  "unspecified" | "rider_changed_mind" | "wait_too_long" | "no_show" | "vehicle_problem" | "safety" | "other" | "arrival_timeout" | "driver_silent";
 
 export type Vehicle = { readonly seats: number; readonly plate: string; readonly model: string };
 

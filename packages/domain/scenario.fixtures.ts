@@ -11,7 +11,15 @@ import { unreachable } from "./unreachable.ts";
 
 export const nowMs = 1_800_000_000_000;
 export const policy = defaultDispatchPolicy;
-export const tariff: Tariff = { baseMinor: 300, perKilometerMinor: 110, perMinuteMinor: 40, minimumMinor: 800, bookingFeeMinor: 0, cancellationFeeMinor: 500, noShowFeeMinor: 700 };
+export const tariff: Tariff = {
+  baseMinor: 300,
+  perKilometerMinor: 110,
+  perMinuteMinor: 40,
+  minimumMinor: 800,
+  bookingFeeMinor: 0,
+  cancellationFeeMinor: 500,
+  noShowFeeMinor: 700,
+};
 export const rider: RiderId = riderId("r-1");
 export const epoch = 7;
 
@@ -46,7 +54,16 @@ export function availableDriver(id: DriverId = driverId("d-1")): Driver {
 
 export function quoteOf(id: RiderId, expiresInMs: number): FareQuote {
   const trip = { pickup: { latitude: 40.75, longitude: -73.98 }, dropoff: { latitude: 40.7, longitude: -74 }, seats: 1, tripMeters: 5_000, tripSeconds: 900 };
-  return { quoteId: quoteId("q-1"), riderId: id, ...place, ...trip, fare: money("USD", 1_500), surge: 1, pickupEtaSeconds: 120, expiresAtMs: nowMs + expiresInMs };
+  return {
+    quoteId: quoteId("q-1"),
+    riderId: id,
+    ...place,
+    ...trip,
+    fare: money("USD", 1_500),
+    surge: 1,
+    pickupEtaSeconds: 120,
+    expiresAtMs: nowMs + expiresInMs,
+  };
 }
 
 export function given(situation: Situation | null) {
@@ -85,7 +102,14 @@ function commandOf(said: Said, situation: Situation | null): RideCommand {
   switch (said.type) {
     case "RequestRide": {
       const quote = quoteOf(rider, said.quoteExpiresInMs ?? 300_000);
-      return { type: said.type, rideId: rideId("ride-1"), riderId: riderId(said.riderId ?? rider), quote, quoteUsed: said.quoteUsed ?? false, riderHasOpenRide: said.riderHasOpenRide ?? false };
+      return {
+        type: said.type,
+        rideId: rideId("ride-1"),
+        riderId: riderId(said.riderId ?? rider),
+        quote,
+        quoteUsed: said.quoteUsed ?? false,
+        riderHasOpenRide: said.riderHasOpenRide ?? false,
+      };
     }
     case "SendOffer":
       return { type: said.type, offerId: offer, proposalId: proposalId("p-1"), pickupEtaSeconds: 120, ...fenced };
@@ -104,7 +128,11 @@ function commandOf(said: Said, situation: Situation | null): RideCommand {
     case "ReleaseSilentDriver":
       return { type: said.type, ...fenced };
     case "CancelRide":
-      return { type: said.type, by: said.party === "operator" ? { party: "operator" } : { party: "rider", riderId: riderId(said.riderId ?? rider) }, reason: said.reason ?? "other" };
+      return {
+        type: said.type,
+        by: said.party === "operator" ? { party: "operator" } : { party: "rider", riderId: riderId(said.riderId ?? rider) },
+        reason: said.reason ?? "other",
+      };
     case "FireTimer":
       return { type: said.type };
     default:

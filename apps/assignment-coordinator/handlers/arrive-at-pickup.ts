@@ -24,7 +24,11 @@ export function arriveAtPickup(deps: HandlerDeps): CoordinatorImpl["arriveAtPick
       request: requestKey(caller, "ArriveAtPickup", ArriveAtPickupRequestSchema, command),
       cause: causeOf(context, command.requestId),
       target: { kind: "ride", rideId: ride },
-      command: (loaded) => ({ type: "ArriveAtPickup", driverId: driver, metersFromPickup: at === null || loaded.ride === null ? null : haversineMeters(at, loaded.ride.pickup) }),
+      command: (loaded) => ({
+        type: "ArriveAtPickup",
+        driverId: driver,
+        metersFromPickup: at === null || loaded.ride === null ? null : haversineMeters(at, loaded.ride.pickup),
+      }),
       answer: (change) => toBinary(ArriveAtPickupResponseSchema, create(ArriveAtPickupResponseSchema, { ride: rideToWire(change.ride) })),
     });
     return fromBinary(ArriveAtPickupResponseSchema, answerOf(outcome));
@@ -36,7 +40,10 @@ async function lastPosition({ sql, directory }: HandlerDeps, id: RideId, driver:
   const ride = await readRide(sql, id);
   if (ride === null) return null;
   const options = asService(serviceName, { timeoutMs: matchingAnswerMs });
-  const answer = await directory.matching(ride.homeRegion).lastPosition({ marketId: ride.marketId, driverId: driver }, options).catch(() => null);
+  const answer = await directory
+    .matching(ride.homeRegion)
+    .lastPosition({ marketId: ride.marketId, driverId: driver }, options)
+    .catch(() => null);
   if (answer?.location === undefined || Number(answer.ageMs) > lastPositionMaxAgeMs) return null;
   return latLngFromWire(answer.location, "location");
 }

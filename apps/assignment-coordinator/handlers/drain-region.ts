@@ -32,10 +32,22 @@ type Switch<Desc extends DescMessage> = {
   readonly draining: boolean;
 };
 
-async function setDraining<Desc extends DescMessage>({ operators, regions }: HandlerDeps, context: HandlerContext, { method, schema, command, draining }: Switch<Desc>): Promise<void> {
+async function setDraining<Desc extends DescMessage>(
+  { operators, regions }: HandlerDeps,
+  context: HandlerContext,
+  { method, schema, command, draining }: Switch<Desc>,
+): Promise<void> {
   const caller = callerAs(context, "operator");
   const { region, reason } = command;
   if (!regions.all.some(({ id }) => id === region)) throw apiError("FIELD_INVALID", `Region "${region}" is none of the platform's`, { field: "region" });
   const answer = (): Uint8Array => toBinary(DrainRegionResponseSchema, create(DrainRegionResponseSchema));
-  answerOf(await operators.setDraining(region, draining, { request: requestKey(caller, method, schema, command), principal: caller.principal, method, reason, answer }));
+  answerOf(
+    await operators.setDraining(region, draining, {
+      request: requestKey(caller, method, schema, command),
+      principal: caller.principal,
+      method,
+      reason,
+      answer,
+    }),
+  );
 }

@@ -20,7 +20,11 @@ export function getPipelineHealth({ sql, regions, eventLog, relay, readiness, st
     const [leases, outboxes, { consumers, missingRegions }] = await Promise.all([
       readLeases(sql),
       readOutboxes(sql, serviceName, relay.backlog()),
-      readLag(sql, eventLog, regions.all.map(({ id }) => id)),
+      readLag(
+        sql,
+        eventLog,
+        regions.all.map(({ id }) => id),
+      ),
     ]);
     const parts = readiness();
     const detail = parts.filter(({ ready }) => !ready).map((part) => `${part.name}: ${part.detail}`);

@@ -17,7 +17,7 @@ export function getRide({ sql }: HandlerDeps): CoordinatorImpl["getRide"] {
 }
 
 /** A pending offer makes nobody the ride's driver. */
-export function maySee({ principal, role }: Caller, ride: Ride): boolean {
+function maySee({ principal, role }: Caller, ride: Ride): boolean {
   if (role === "rider") return ride.riderId === principal;
   if (role === "driver") return ride.status !== "offered" && rideDriver(ride) === principal;
   return true;

@@ -31,6 +31,7 @@ function nextStep({ driver, ride, nowMs }: LoadedShift, done: number, regions: R
   if (done > 0 && driver.status === "offline") return null;
   if (ride?.status !== "offered" || ride.offer?.driverId !== driver.driverId) return { kind: "shift", decision: decideGoOffline(driver, { nowMs }) };
   const { offerId, expiresAtMs } = ride.offer;
-  const command = nowMs >= expiresAtMs ? ({ type: "FireTimer" } as const) : ({ type: "DeclineOffer", driverId: driver.driverId, offerId, goingOffline: true } as const);
+  const command =
+    nowMs >= expiresAtMs ? ({ type: "FireTimer" } as const) : ({ type: "DeclineOffer", driverId: driver.driverId, offerId, goingOffline: true } as const);
   return { kind: "ride", decision: decideRide(ride, driver, command, { nowMs, ...marketRules(regions, ride) }) };
 }

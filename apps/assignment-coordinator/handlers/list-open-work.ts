@@ -21,7 +21,8 @@ export function listOpenWork({ sql }: HandlerDeps): CoordinatorImpl["listOpenWor
       ]),
     );
     // Half a snapshot would be matched as if it were whole.
-    if (rides.length === openWorkRowsMax || drivers.length === openWorkRowsMax) throw apiError("OVERLOADED", `Partition ${region}/${partition} has ${openWorkRowsMax} rows or more: it must be split`);
+    if (rides.length === openWorkRowsMax || drivers.length === openWorkRowsMax)
+      throw apiError("OVERLOADED", `Partition ${region}/${partition} has ${openWorkRowsMax} rows or more: it must be split`);
     return create(ListOpenWorkResponseSchema, {
       rides: rides.map((row) => openRideToWire(rideFromRow(row))),
       drivers: drivers.map((row) => driverToWire(driverFromRow(row), null)),

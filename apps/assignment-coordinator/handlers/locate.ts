@@ -7,7 +7,9 @@ import type { CoordinatorImpl, HandlerDeps } from "./handler.ts";
 
 export function locateRide({ sql }: HandlerDeps): CoordinatorImpl["locateRide"] {
   return async ({ rideId }) => {
-    const rows = await sql<{ homeRegion: string; marketId: string }[]>`SELECT home_region AS "homeRegion", market_id AS "marketId" FROM ride WHERE ride_id = ${lower(rideId)}`;
+    const rows = await sql<
+      { homeRegion: string; marketId: string }[]
+    >`SELECT home_region AS "homeRegion", market_id AS "marketId" FROM ride WHERE ride_id = ${lower(rideId)}`;
     if (rows[0] === undefined) throw apiError("RIDE_NOT_FOUND", `Ride "${rideId}" was not found`);
     return create(LocateRideResponseSchema, rows[0]);
   };

@@ -4,7 +4,7 @@ import { moneyToWire, optionalTime } from "@ridegrid/contracts";
 import { QuoteCancellationResponseSchema } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { QuoteCancellationResponseSchema as QuoteSchema } from "@ridegrid/contracts/gen/rider/v1/rider_service_pb";
 import { quoteCancellation as priceCancellation } from "@ridegrid/domain";
-import { apiError } from "@ridegrid/rpc";
+import { apiError, refusalError } from "@ridegrid/rpc";
 import { marketRules } from "../market-rules.ts";
 import { databaseNowMs } from "../read-clock.postgres.ts";
 import { readRide } from "../read-ride.postgres.ts";
@@ -19,7 +19,9 @@ export function quoteCancellation({ sql, regions }: HandlerDeps): CoordinatorImp
     const { rideId } = given(request.command, "command");
     const [ride, nowMs] = await Promise.all([readRide(sql, lower(rideId)), databaseNowMs(sql)]);
     if (ride === null || ride.riderId !== principal) throw apiError("RIDE_NOT_FOUND", `Ride "${rideId}" was not found`);
-    if (!cancelable.has(ride.status)) throw apiError("RIDE_STATE", `Cannot price a cancel of the ride: it is ${ride.status}`, { status: `RIDE_STATUS_${ride.status.toUpperCase()}` });
+    if (!cancelable.has(ride.status)) {
+      throw refusalError({ kind: "refused", reason: "ride_state", message: `Cannot price a cancel of the ride: it is ${ride.status}`, status: ride.status });
+    }
     const { fee, validUntilMs } = priceCancellation(ride, { nowMs, ...marketRules(regions, ride) });
     return create(QuoteCancellationResponseSchema, { quote: create(QuoteSchema, { fee: moneyToWire(fee), ...optionalTime("validUntil", validUntilMs) }) });
   };

@@ -33,13 +33,19 @@ type Estimate = { readonly surge: number; readonly pickupEtaSeconds: number };
 async function estimatePickup(deps: HandlerDeps, market: RegionMarket, asked: { readonly pickup: LatLng; readonly seats: number }): Promise<Estimate> {
   const typical: Estimate = { surge: surgeNone, pickupEtaSeconds: market.policy.pickupEtaTypicalSeconds };
   const options = asService(serviceName, { timeoutMs: matchingAnswerMs });
-  const answer = await deps.directory.matching(market.homeRegion).estimatePickup({ marketId: market.marketId, ...asked }, options).catch(() => null);
+  const answer = await deps.directory
+    .matching(market.homeRegion)
+    .estimatePickup({ marketId: market.marketId, ...asked }, options)
+    .catch(() => null);
   if (answer === null) return typical;
   return { surge: Math.max(surgeNone, answer.surgeMultiplier), pickupEtaSeconds: answer.pickupEtaSeconds ?? typical.pickupEtaSeconds };
 }
 
 function outside(market: RegionMarket | undefined): Refusal {
-  const message = market === undefined ? "Cannot price the trip: its pickup lies in no market" : `Cannot price the trip: its dropoff lies outside market "${market.marketId}"`;
+  const message =
+    market === undefined
+      ? "Cannot price the trip: its pickup lies in no market"
+      : `Cannot price the trip: its dropoff lies outside market "${market.marketId}"`;
   return { kind: "refused", reason: "outside_service_area", message };
 }
 

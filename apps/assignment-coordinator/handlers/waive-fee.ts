@@ -18,7 +18,10 @@ export function waiveFee({ operators }: HandlerDeps): CoordinatorImpl["waiveFee"
       method: "WaiveFee",
       reason: command.reason,
       answer: ({ ride, waived }) =>
-        toBinary(WaiveFeeResponseSchema, create(WaiveFeeResponseSchema, { result: create(ResultSchema, { ride: rideToWire(ride), waived: moneyToWire(waived) }) })),
+        toBinary(
+          WaiveFeeResponseSchema,
+          create(WaiveFeeResponseSchema, { result: create(ResultSchema, { ride: rideToWire(ride), waived: moneyToWire(waived) }) }),
+        ),
     });
     return fromBinary(WaiveFeeResponseSchema, answerOf(outcome));
   };
