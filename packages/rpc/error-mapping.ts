@@ -27,6 +27,7 @@ export function errorMapping(onFault: FaultLog): Interceptor {
 export function toApiError(error: unknown, onUnforeseen: (error: unknown) => void = () => {}): ConnectError {
   if (reasonOf(error) !== undefined && error instanceof ConnectError) return error;
   if (error instanceof ConnectError) return fromConnect(error, onUnforeseen);
+  if (isHangUp(error)) return apiError("CANCELED", "The caller went away", {}, undefined, error);
   if (isConnectionFault(error)) return apiError("DEPENDENCY_AWAY", "Cannot reach the database: its connection is away", {}, undefined, error);
   if (error instanceof DOMException && error.name === "AbortError") return apiError("CANCELED", "The call was canceled", {}, undefined, error);
   if (error instanceof DOMException && error.name === "TimeoutError") return apiError("DEADLINE_EXCEEDED", "The call's deadline passed", {}, undefined, error);
@@ -56,6 +57,15 @@ function fromConnect(error: ConnectError, onUnforeseen: (error: unknown) => void
     return apiError("FIELD_INVALID", `Cannot decode the message: ${error.rawMessage}`, { field: "body" }, undefined, error);
   onUnforeseen(error);
   return apiError("INTERNAL", "The call failed inside the platform", {}, undefined, error);
+}
+
+/** What Node's streams say when a caller leaves in the middle of its own messages. */
+function isHangUp(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    (error.code === "ERR_STREAM_PREMATURE_CLOSE" || error.code === "ERR_STREAM_DESTROYED" || error.code === "ERR_HTTP2_STREAM_CANCEL")
+  );
 }
 
 const connectionCodes: ReadonlySet<string> = new Set([
