@@ -51,7 +51,13 @@ export async function buildApp(target: AppTarget, options: BuildOptions): Promis
   switch (target.app) {
     case "matching-worker": {
       const { createMatchingWorker } = await import("@ridegrid/matching-worker/app");
-      return createMatchingWorker({ ...regional, sql: pools.platform("matching"), leaseSql: pools.leases("matching"), relaySql: pools.relay("matching"), eventLog: eventLogOf(region) });
+      return createMatchingWorker({
+        ...regional,
+        sql: pools.platform("matching"),
+        leaseSql: pools.leases("matching"),
+        relaySql: pools.relay("matching"),
+        eventLog: eventLogOf(region),
+      });
     }
     case "telemetry-ingest": {
       const { createTelemetryIngest } = await import("@ridegrid/telemetry-ingest/app");

@@ -26,6 +26,8 @@ export const childRestartDelayMaxMs = 10_000;
 /** Between a child's SIGTERM and its SIGKILL. Apps finish their batches well within it. */
 export const childStopTimeoutMs = 15_000;
 export const cityStopTimeoutMs = 5_000;
+/** A child whose mesh is gone ends by itself within this time, finished or not. */
+export const leashGraceMs = 8_000;
 /** From the first signal to an exit, whatever hangs. */
 export const meshStopTimeoutMs = 60_000;
 /** `bun run` and `npx` deliver each Ctrl-C twice in the same millisecond; only a later one is meant. */

@@ -6,7 +6,7 @@ import { eventually } from "@ridegrid/testing";
 import postgres from "postgres";
 import { withDatabase } from "./database-names.ts";
 import { createMeshFolder, type MeshFolder, type Program } from "./mesh.fixture.ts";
-import { isAlive } from "./process-identity.ts";
+import { isAlive, parentOf } from "./process-identity.ts";
 import { clientOf, driverAt, london, newYork, offerFor, requestRide, rideByHand, rideIn, statusOf } from "./ride-by-hand.fixture.ts";
 
 const startTimeoutMs = 90_000;
@@ -99,8 +99,8 @@ for (const { how, flags } of kinds)
         expect(accepted).toMatchObject({ rideId, status: "RIDE_STATUS_ASSIGNED" });
         await rider("CancelRide", { requestId: crypto.randomUUID(), rideId, reason: "CANCEL_REASON_RIDER_CHANGED_MIND" });
       } finally {
-        driver.stop();
         await openLog(folder, "ewr");
+        await driver.goHome();
       }
     }, 90_000);
 
@@ -125,57 +125,68 @@ for (const { how, flags } of kinds)
     );
   });
 
-describe("a mesh with a city", () => {
-  let folder: MeshFolder;
-
-  beforeAll(async () => {
-    folder = await createMeshFolder();
-  });
-
-  afterAll(async () => {
+/** Each of these leaves a mesh in pieces: a folder each. */
+async function inFolder(check: (folder: MeshFolder) => Promise<void>): Promise<void> {
+  const folder = await createMeshFolder();
+  try {
+    await check(folder);
+  } finally {
     await folder.reap();
-  }, 30_000);
+  }
+}
 
-  test("loses no ride when the coordinator and then the matching worker are killed in the middle of a simulation", async () => {
-    const mesh = await folder.dev("--no-city", "--processes");
-    const simulation = folder.run("sim", "--url", url(folder, "ewr"), "--drivers", "40", "--rides", "40", "--speedup", "20", "--seed", "7", "--json");
-    for (const name of ["assignment-coordinator", "matching-worker.ewr"]) {
-      await eventually(async () => (await ridesSoFar(url(folder, "ewr"))) >= (name === "assignment-coordinator" ? 8 : 16), {
-        timeoutMs: 60_000,
-        what: "rides under way",
-      });
-      const killed = folder.file().pids[name] ?? 0;
-      process.kill(killed, "SIGKILL");
-      await eventually(() => (folder.file().pids[name] ?? killed) !== killed, { timeoutMs: 2_000, what: `a new ${name}` });
-    }
-    const ended = await simulation.ended;
-    expect(`${ended.code} ${ended.code === 0 ? "" : ended.stderr}`).toBe("0 ");
-    const result = JSON.parse(ended.stdout) as { readonly violations: number; readonly rides: { readonly completed: number } };
-    expect(result.violations).toBe(0);
-    expect(result.rides.completed).toBeGreaterThanOrEqual(25);
-    mesh.signal("SIGTERM");
-    await mesh.ended;
-  }, 150_000);
+type SimReport = {
+  readonly violations: number;
+  readonly rides: { readonly requested: number; readonly completed: number; readonly noDrivers: number; readonly canceled: Readonly<Record<string, number>> };
+};
 
-  test(
-    "a killed mesh leaves no app behind, and the next start takes its Postgres over",
-    async () => {
+test(
+  "a simulated city loses no ride when the coordinator and then the matching worker are killed in the middle",
+  () =>
+    inFolder(async (folder) => {
+      await folder.dev("--no-city", "--processes");
+      const simulation = folder.run("sim", "--url", url(folder, "ewr"), "--drivers", "40", "--rides", "24", "--speedup", "30", "--seed", "7", "--json");
+      await killOnce(folder, "assignment-coordinator", 6);
+      await killOnce(folder, "matching-worker.ewr", 12);
+      const ended = await simulation.ended;
+      expect(`${ended.code} ${ended.code === 0 ? "" : ended.stderr}`).toBe("0 ");
+      const { violations, rides } = JSON.parse(ended.stdout) as SimReport;
+      expect(violations).toBe(0);
+      expect(rides.requested).toBe(24);
+      // A rider's patience is 16 s of wall time here, which a busy machine may use up; whom nobody gave up on is driven.
+      expect(rides.completed).toBeGreaterThanOrEqual(8);
+      expect(rides.completed).toBeGreaterThanOrEqual(0.9 * (24 - (rides.canceled["rider"] ?? 0)));
+    }),
+  180_000,
+);
+
+/** Once the simulation has asked for so many rides; the new process is there within a second. */
+async function killOnce(folder: MeshFolder, name: string, afterRides: number): Promise<void> {
+  await eventually(async () => (await ridesSoFar(url(folder, "ewr"))) >= afterRides, { timeoutMs: 60_000, what: `${afterRides} rides` });
+  const killed = folder.file().pids[name] ?? 0;
+  process.kill(killed, "SIGKILL");
+  await eventually(() => (folder.file().pids[name] ?? killed) !== killed, { timeoutMs: 2_000, what: `a new ${name}` });
+}
+
+test(
+  "a killed mesh leaves no app behind, and the next start takes its Postgres over",
+  () =>
+    inFolder(async (folder) => {
       const first = await folder.dev("--drivers", "5");
       const { postgres: postgresPid, simulator } = folder.file().pids;
       if (postgresPid === undefined || simulator === undefined) throw new Error("mesh.json names no postgres or no simulator");
       first.signal("SIGKILL");
       await first.ended;
-      await eventually(() => !isAlive(simulator), { timeoutMs: 10_000, what: "the simulator's end" });
-      expect(folder.survivors()).toContain(postgresPid);
+      await eventually(() => !isAlive(simulator), { timeoutMs: 15_000, what: "the simulator's end" });
+      expect(folder.survivors()).toEqual([...folder.survivors()].filter((pid) => pid === postgresPid || parentOf(pid) === postgresPid));
       const second = await folder.dev("--no-city");
       expect(folder.file().pids["postgres"]).toBe(postgresPid);
       second.signal("SIGTERM");
       await second.ended;
       await expectNothingLeft(folder);
-    },
-    startTimeoutMs,
-  );
-});
+    }),
+  startTimeoutMs,
+);
 
 async function ridesSoFar(gateway: string): Promise<number> {
   const operator = await clientOf(gateway, "operator", "op-1");

@@ -28,8 +28,8 @@ async function post(url: string, body: Json, headers: Readonly<Record<string, st
   return JSON.parse(text) as Json;
 }
 
-/** A driver on shift who reports a position every second until stopped. */
-export async function driverAt(url: string, subject: string, point: Point): Promise<{ readonly call: Call; stop(): void }> {
+/** A driver on shift who reports a position every second, and goes home at the end. */
+export async function driverAt(url: string, subject: string, point: Point): Promise<{ readonly call: Call; goHome(): Promise<void> }> {
   const call = await clientOf(url, "driver", subject);
   await call("GoOnline", { requestId: randomUUID(), location: point, vehicle: { seats: 4, plate: "RG 1", model: "Sedan" } });
   let sequence = 0;
@@ -41,7 +41,14 @@ export async function driverAt(url: string, subject: string, point: Point): Prom
   };
   report();
   const timer = setInterval(report, 1_000);
-  return { call, stop: () => clearInterval(timer) };
+  return {
+    call,
+    async goHome() {
+      clearInterval(timer);
+      // Whoever stays on shift is offered the next test's ride.
+      await call("GoOffline", { requestId: randomUUID() });
+    },
+  };
 }
 
 export async function requestRide(rider: Call, pickup: Point): Promise<Json> {
@@ -76,16 +83,12 @@ export async function offerFor(driver: Call, timeoutMs: number): Promise<string>
 export async function rideByHand(url: string, point: Point, names: { readonly rider: string; readonly driver: string }): Promise<Json> {
   const rider = await clientOf(url, "rider", names.rider);
   const driver = await driverAt(url, names.driver, point);
-  try {
-    const { rideId } = await requestRide(rider, point);
-    await driver.call("AcceptOffer", { requestId: randomUUID(), offerId: await offerFor(driver.call, 15_000) });
-    await driver.call("ArriveAtPickup", { requestId: randomUUID(), rideId, location: point });
-    const { pin } = rideIn(await rider("GetRide", { rideId }));
-    await driver.call("StartRide", { requestId: randomUUID(), rideId, pin });
-    const completed = rideIn(await driver.call("CompleteRide", { requestId: randomUUID(), rideId }));
-    await driver.call("GoOffline", { requestId: randomUUID() });
-    return rideIn(await rider("GetRide", { rideId, minVersion: completed["version"] }));
-  } finally {
-    driver.stop();
-  }
+  const { rideId } = await requestRide(rider, point);
+  await driver.call("AcceptOffer", { requestId: randomUUID(), offerId: await offerFor(driver.call, 15_000) });
+  await driver.call("ArriveAtPickup", { requestId: randomUUID(), rideId, location: point });
+  const { pin } = rideIn(await rider("GetRide", { rideId }));
+  await driver.call("StartRide", { requestId: randomUUID(), rideId, pin });
+  const completed = rideIn(await driver.call("CompleteRide", { requestId: randomUUID(), rideId }));
+  await driver.goHome();
+  return rideIn(await rider("GetRide", { rideId, minVersion: completed["version"] }));
 }
