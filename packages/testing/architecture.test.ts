@@ -93,7 +93,7 @@ test("architecture: every file is imported, named by another, or a way in", () =
   const imported = new Set(
     files.flatMap((file) => file.imports.filter((name) => name.startsWith(".")).map((name) => posix.join(posix.dirname(file.path), name))),
   );
-  const manifestPaths = ["package.json", ...new Bun.Glob("{apps,packages}/*/package.json").scanSync({ cwd: root })];
+  const manifestPaths = ["package.json", "bunfig.toml", ...new Bun.Glob("{apps,packages}/*/package.json").scanSync({ cwd: root })];
   const manifests = manifestPaths.map((path) => readFileSync(join(root, path), "utf8"));
   const named = (file: SourceFile): boolean => {
     const base = posix.basename(file.path);
