@@ -12,7 +12,7 @@ import { availableDriver, nowMs, policy, quoteOf, tariff } from "./scenario.fixt
 
 const ridesMax = 4;
 const driversMax = 3;
-const runs = 400;
+const runs = 200;
 const reached: Record<string, number> = {};
 
 type Step = {
@@ -61,7 +61,7 @@ test("decideRide() keeps I1 to I4 and dense versions over random command sequenc
   ]) {
     expect({ type, reached: (reached[type] ?? 0) > 0 }).toEqual({ type, reached: true });
   }
-});
+}, 30_000);
 
 function createCity() {
   const rides = new Map<number, Ride>();
