@@ -80,7 +80,9 @@ export function encodeDriverEvent(change: DriverChange, envelope: Envelope): Uin
       driver: driverToWire(driver, ride),
       cause,
       ...(ride === null ? {} : { ride: rideToWire(ride) }),
-      ...(offer === null ? {} : { offerId: offer.offerId, offerStatus: offerStatusToWire(offer.status), ...optionalTime("offerExpireTime", offer.expiresAtMs) }),
+      ...(offer === null
+        ? {}
+        : { offerId: offer.offerId, offerStatus: offerStatusToWire(offer.status), ...optionalTime("offerExpireTime", offer.expiresAtMs) }),
     }),
   );
 }

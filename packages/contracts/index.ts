@@ -7,7 +7,17 @@ export { DriverService } from "./gen/ridegrid/driver/v1/driver_service_pb.ts";
 export { CoordinatorService, IngestService, MatchingService, StateService } from "./gen/ridegrid/mesh/v1/mesh_pb.ts";
 export { OpsService } from "./gen/ridegrid/ops/v1/ops_service_pb.ts";
 export { RiderService } from "./gen/ridegrid/rider/v1/rider_service_pb.ts";
-export { latLngFromWire, latLngToWire, moneyFromWire, moneyToWire, offerToWire, openRideFromWire, openRideToWire, rideToWire, vehicleFromWire } from "./ride-codec.ts";
+export {
+  latLngFromWire,
+  latLngToWire,
+  moneyFromWire,
+  moneyToWire,
+  offerToWire,
+  openRideFromWire,
+  openRideToWire,
+  rideToWire,
+  vehicleFromWire,
+} from "./ride-codec.ts";
 export { decodeRideEvent, encodeRideEvent, type Envelope, envelopeFromWire, envelopeToWire } from "./ride-event-codec.ts";
 export { ridePin } from "./ride-pin.ts";
 export { msFromTimestamp, optionalTime, timestampFromMs } from "./time-codec.ts";

@@ -23,7 +23,16 @@ import {
 import { type OpenRide, OpenRideSchema } from "./gen/ridegrid/mesh/v1/mesh_pb.ts";
 import { type LatLng as WireLatLng, LatLngSchema } from "./gen/ridegrid/type/v1/geo_pb.ts";
 import { type Money as WireMoney, MoneySchema } from "./gen/ridegrid/type/v1/money_pb.ts";
-import { type Offer as WireOffer, OfferSchema, type Receipt, ReceiptSchema, type Ride as WireRide, RideSchema, type RideVehicle, RideVehicleSchema } from "./gen/ridegrid/type/v1/ride_pb.ts";
+import {
+  type Offer as WireOffer,
+  OfferSchema,
+  type Receipt,
+  ReceiptSchema,
+  type Ride as WireRide,
+  RideSchema,
+  type RideVehicle,
+  RideVehicleSchema,
+} from "./gen/ridegrid/type/v1/ride_pb.ts";
 import { msFromTimestamp, optionalTime, timestampFromMs } from "./time-codec.ts";
 import { cancelReasonFromWire, cancelReasonToWire, partyFromWire, partyToWire, rideStatusFromWire, rideStatusToWire } from "./wire-enums.ts";
 
@@ -153,7 +162,12 @@ function timerFromWire(open: OpenRide): RideTimer | null {
 
 /** A completed ride pays its fare, a canceled one its fee if there is one; anything else has no receipt. */
 function receiptOf(ride: Ride): Receipt | null {
-  const line = ride.status === "completed" ? { description: "Fare", amount: ride.fare } : ride.cancellationFee === null ? null : { description: "Cancellation fee", amount: ride.cancellationFee };
+  const line =
+    ride.status === "completed"
+      ? { description: "Fare", amount: ride.fare }
+      : ride.cancellationFee === null
+        ? null
+        : { description: "Cancellation fee", amount: ride.cancellationFee };
   if (line === null) return null;
   return create(ReceiptSchema, { lines: [{ description: line.description, amount: moneyToWire(line.amount) }], total: moneyToWire(line.amount) });
 }

@@ -1,6 +1,20 @@
 /** Every ride event survives the wire, and so does a whole open ride: what matching folds is what the coordinator wrote. */
 import { describe, expect, test } from "bun:test";
-import { driverId, evolveRide, marketId, money, offerId, proposalId, quoteId, regionId, type Ride, type RideEvent, type RideEventBody, rideId, riderId } from "@ridegrid/domain";
+import {
+  driverId,
+  evolveRide,
+  marketId,
+  money,
+  offerId,
+  proposalId,
+  quoteId,
+  regionId,
+  type Ride,
+  type RideEvent,
+  type RideEventBody,
+  rideId,
+  riderId,
+} from "@ridegrid/domain";
 import { openRideFromWire, openRideToWire } from "./ride-codec.ts";
 import { decodeRideEvent, encodeRideEvent, type Envelope } from "./ride-event-codec.ts";
 import { ridePin } from "./ride-pin.ts";
@@ -42,11 +56,27 @@ const history: readonly RideEventBody[] = [
   { type: "RideCanceled", by: "system", reason: "no_show", fee: money("USD", 500), offerId: offer },
   { type: "NoDriversFound" },
 ];
-const envelope: Envelope = { eventId: "e-1", occurredAtMs: nowMs, homeRegion: "ewr", marketId: "nyc", partition: 3, correlationId: "c-1", causationId: "", traceparent: "" };
+const envelope: Envelope = {
+  eventId: "e-1",
+  occurredAtMs: nowMs,
+  homeRegion: "ewr",
+  marketId: "nyc",
+  partition: 3,
+  correlationId: "c-1",
+  causationId: "",
+  traceparent: "",
+};
 
 function event(body: RideEventBody, version: number): RideEvent {
   const concerns = body.type === "RideRequested" || body.type === "NoDriversFound" ? null : driverId(`d-${version}`);
-  return { rideId: rideId("0190f3f0-0000-7000-8000-000000000003"), version, driverId: concerns, driverVersion: concerns === null ? null : version, occurredAtMs: nowMs, body };
+  return {
+    rideId: rideId("0190f3f0-0000-7000-8000-000000000003"),
+    version,
+    driverId: concerns,
+    driverVersion: concerns === null ? null : version,
+    occurredAtMs: nowMs,
+    body,
+  };
 }
 
 describe("ride event codec", () => {
@@ -69,7 +99,8 @@ describe("open ride codec", () => {
       ride = evolveRide(ride, event(body, index + 1));
       const back = openRideFromWire(openRideToWire(ride));
       // The car of a pending offer is not on the wire.
-      const expected: Ride = ride.status === "offered" && ride.offer !== null ? { ...ride, offer: { ...ride.offer, vehicle: { seats: 0, plate: "", model: "" } } } : ride;
+      const expected: Ride =
+        ride.status === "offered" && ride.offer !== null ? { ...ride, offer: { ...ride.offer, vehicle: { seats: 0, plate: "", model: "" } } } : ride;
       expect(back).toEqual(expected);
     }
   });

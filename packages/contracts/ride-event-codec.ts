@@ -67,12 +67,29 @@ function bodyToWire(body: RideEventBody): BodyInit {
     case "RideRequested": {
       const { riderId: rider, quoteId: quote, seats, tripSeconds, tripMeters } = body;
       const places = { pickup: latLngToWire(body.pickup), dropoff: latLngToWire(body.dropoff) };
-      const value = { riderId: rider, quoteId: quote, seats, tripSeconds, tripMeters, ...places, fare: moneyToWire(body.fare), surgeMultiplier: body.surge, searchDeadline: timestampFromMs(body.searchDeadlineMs) };
+      const value = {
+        riderId: rider,
+        quoteId: quote,
+        seats,
+        tripSeconds,
+        tripMeters,
+        ...places,
+        fare: moneyToWire(body.fare),
+        surgeMultiplier: body.surge,
+        searchDeadline: timestampFromMs(body.searchDeadlineMs),
+      };
       return { case: "rideRequested", value };
     }
     case "OfferSent": {
       const { offerId: offer, proposalId: proposal, pickupEtaSeconds } = body;
-      const value = { offerId: offer, proposalId: proposal, pickupEtaSeconds, leaseEpoch: BigInt(body.leaseEpoch), expireTime: timestampFromMs(body.expiresAtMs), vehicle: vehicleToWire(body.vehicle) };
+      const value = {
+        offerId: offer,
+        proposalId: proposal,
+        pickupEtaSeconds,
+        leaseEpoch: BigInt(body.leaseEpoch),
+        expireTime: timestampFromMs(body.expiresAtMs),
+        vehicle: vehicleToWire(body.vehicle),
+      };
       return { case: "offerSent", value };
     }
     case "OfferAccepted":
@@ -88,11 +105,21 @@ function bodyToWire(body: RideEventBody): BodyInit {
     case "RideCompleted":
       return { case: "rideCompleted", value: { completedBy: partyToWire(body.by), reason: body.note } };
     case "AssignmentReleased": {
-      const value = { offerId: body.offerId, releasedBy: partyToWire(body.by), reason: cancelReasonToWire(body.reason), searchDeadline: timestampFromMs(body.searchDeadlineMs) };
+      const value = {
+        offerId: body.offerId,
+        releasedBy: partyToWire(body.by),
+        reason: cancelReasonToWire(body.reason),
+        searchDeadline: timestampFromMs(body.searchDeadlineMs),
+      };
       return { case: "assignmentReleased", value };
     }
     case "RideCanceled": {
-      const value = { canceledBy: partyToWire(body.by), reason: cancelReasonToWire(body.reason), offerId: body.offerId ?? "", ...(body.fee === null ? {} : { fee: moneyToWire(body.fee) }) };
+      const value = {
+        canceledBy: partyToWire(body.by),
+        reason: cancelReasonToWire(body.reason),
+        offerId: body.offerId ?? "",
+        ...(body.fee === null ? {} : { fee: moneyToWire(body.fee) }),
+      };
       return { case: "rideCanceled", value };
     }
     case "NoDriversFound":
@@ -131,14 +158,22 @@ function bodyFromWire(wire: WireRideEvent, envelope: Envelope): RideEventBody {
       return { type: "OfferSent", ...ids, pickupEtaSeconds: value.pickupEtaSeconds, expiresAtMs, vehicle: vehicleFromWire(value.vehicle) };
     }
     case "offerAccepted":
-      return { type: "OfferAccepted", offerId: offerId(event.value.offerId), arrivalDeadlineMs: time(event.value.arrivalDeadline, "offer_accepted.arrival_deadline") };
+      return {
+        type: "OfferAccepted",
+        offerId: offerId(event.value.offerId),
+        arrivalDeadlineMs: time(event.value.arrivalDeadline, "offer_accepted.arrival_deadline"),
+      };
     case "offerDeclined":
       return { type: "OfferDeclined", offerId: offerId(event.value.offerId), wentOffline: event.value.wentOffline };
     case "offerExpired":
       return { type: "OfferExpired", offerId: offerId(event.value.offerId) };
     case "driverArrived": {
       const { noShowTime, noShowDeadline } = event.value;
-      return { type: "DriverArrived", noShowAtMs: time(noShowTime, "driver_arrived.no_show_time"), noShowDeadlineMs: time(noShowDeadline, "driver_arrived.no_show_deadline") };
+      return {
+        type: "DriverArrived",
+        noShowAtMs: time(noShowTime, "driver_arrived.no_show_time"),
+        noShowDeadlineMs: time(noShowDeadline, "driver_arrived.no_show_deadline"),
+      };
     }
     case "rideStarted":
       return { type: "RideStarted" };
@@ -153,7 +188,13 @@ function bodyFromWire(wire: WireRideEvent, envelope: Envelope): RideEventBody {
     case "rideCanceled": {
       const { canceledBy, reason, fee, offerId: offer } = event.value;
       const money = fee === undefined ? null : moneyFromWire(fee, "ride_canceled.fee");
-      return { type: "RideCanceled", by: partyFromWire(canceledBy), reason: cancelReasonFromWire(reason), fee: money, offerId: offer === "" ? null : offerId(offer) };
+      return {
+        type: "RideCanceled",
+        by: partyFromWire(canceledBy),
+        reason: cancelReasonFromWire(reason),
+        fee: money,
+        offerId: offer === "" ? null : offerId(offer),
+      };
     }
     case "noDriversFound":
       return { type: "NoDriversFound" };

@@ -1,7 +1,12 @@
 /** Domain words <-> the enums of the contract, one table each way. A number that is not in the contract is a decoding error. */
 import type { CancelReason, DriverStatus, OfferStatus, Party, RideStatus } from "@ridegrid/domain";
 import { DriverStatus as WireDriverStatus } from "./gen/ridegrid/type/v1/driver_pb.ts";
-import { CancelReason as WireCancelReason, OfferStatus as WireOfferStatus, Party as WireParty, RideStatus as WireRideStatus } from "./gen/ridegrid/type/v1/ride_pb.ts";
+import {
+  CancelReason as WireCancelReason,
+  OfferStatus as WireOfferStatus,
+  Party as WireParty,
+  RideStatus as WireRideStatus,
+} from "./gen/ridegrid/type/v1/ride_pb.ts";
 
 const rideStatuses: Readonly<Record<RideStatus, WireRideStatus>> = {
   requested: WireRideStatus.REQUESTED,

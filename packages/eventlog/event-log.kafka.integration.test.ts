@@ -11,7 +11,8 @@ if (missing === null) {
   const broker = await startTestBroker();
   afterAll(() => broker.stop());
   let clients = 0;
-  const open = (compression: "none" | "lz4" | "zstd" = "none") => createKafkaEventLog({ brokers: [broker.address], clientId: `test-${clients++}`, replicas: 1, compression });
+  const open = (compression: "none" | "lz4" | "zstd" = "none") =>
+    createKafkaEventLog({ brokers: [broker.address], clientId: `test-${clients++}`, replicas: 1, compression });
 
   eventLogConformance("Kafka", async () => {
     const log = open();

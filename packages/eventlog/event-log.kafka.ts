@@ -7,7 +7,17 @@
  */
 import { Admin, Consumer, ListOffsetTimestamps, type MessageToProduce, ProduceAcks, Producer, type SASLOptions } from "@platformatic/kafka";
 import type { ConnectionOptions } from "node:tls";
-import { type EventLog, type LogRecord, OffsetAboveEnd, OffsetBelowStart, type PartitionBounds, PartitionCountMismatch, type ReadLimits, type StoredRecord, type TopicConfig } from "./event-log.ts";
+import {
+  type EventLog,
+  type LogRecord,
+  OffsetAboveEnd,
+  OffsetBelowStart,
+  type PartitionBounds,
+  PartitionCountMismatch,
+  type ReadLimits,
+  type StoredRecord,
+  type TopicConfig,
+} from "./event-log.ts";
 import { kafkaLimits } from "./limits.kafka.ts";
 import { assertAppendFits } from "./record-codec.ts";
 
@@ -97,12 +107,19 @@ function createProducerSlot(options: KafkaEventLogOptions): ProducerSlot {
       headers: { ...headers },
     }));
     try {
-      await withDeadline(producer.send({ messages, acks: ProduceAcks.ALL, compression: options.compression }), kafkaLimits.appendTimeoutMs, `append to ${topic}/${partition}`);
+      await withDeadline(
+        producer.send({ messages, acks: ProduceAcks.ALL, compression: options.compression }),
+        kafkaLimits.appendTimeoutMs,
+        `append to ${topic}/${partition}`,
+      );
       appended += records.length;
       if (appended >= kafkaLimits.recordsPerProducer) retire(producer);
     } catch (cause) {
       retire(producer);
-      throw new Error(`Cannot append ${records.length} records to ${topic}/${partition}: ${[...apiErrors(cause)].join(", ") || String(cause)}; they may or may not be stored`, { cause });
+      throw new Error(
+        `Cannot append ${records.length} records to ${topic}/${partition}: ${[...apiErrors(cause)].join(", ") || String(cause)}; they may or may not be stored`,
+        { cause },
+      );
     }
   }
 
@@ -207,7 +224,14 @@ async function fetchUntil(consumer: RawConsumer, place: Place, fromOffset: numbe
 async function fetchOnce(consumer: RawConsumer, { topic, partition }: Place, fromOffset: number, limits: ReadLimits): Promise<readonly StoredRecord[]> {
   const { id, leader } = await locate(consumer, { topic, partition });
   const wanted = { partition, currentLeaderEpoch: -1, fetchOffset: BigInt(fromOffset), lastFetchedEpoch: -1, partitionMaxBytes: limits.maxBytes };
-  const request = { node: leader, maxWaitTime: limits.maxWaitMs, minBytes: 1, maxBytes: limits.maxBytes, isolationLevel: 0, topics: [{ topicId: id, partitions: [wanted] }] };
+  const request = {
+    node: leader,
+    maxWaitTime: limits.maxWaitMs,
+    minBytes: 1,
+    maxBytes: limits.maxBytes,
+    isolationLevel: 0,
+    topics: [{ topicId: id, partitions: [wanted] }],
+  };
   const fetched = consumer.fetch(request).catch(async (error: unknown) => {
     if (apiErrors(error).has("OFFSET_OUT_OF_RANGE")) {
       const { start, end } = await bounds(consumer, { topic, partition });
@@ -263,7 +287,11 @@ async function offsetAt(consumer: RawConsumer, place: Place, timeMs: number): Pr
 }
 
 async function listOffset(consumer: RawConsumer, { topic, partition }: Place, timestamp: bigint): Promise<number> {
-  const listed = withDeadline(consumer.listOffsets({ topics: [topic], partitions: { [topic]: [partition] }, timestamp }), kafkaLimits.appendTimeoutMs, `offsets of ${topic}/${partition}`);
+  const listed = withDeadline(
+    consumer.listOffsets({ topics: [topic], partitions: { [topic]: [partition] }, timestamp }),
+    kafkaLimits.appendTimeoutMs,
+    `offsets of ${topic}/${partition}`,
+  );
   const offset = (await listed).get(topic)?.[partition];
   if (offset === undefined) throw new Error(`The broker did not say an offset of ${topic}/${partition}`);
   return Number(offset);

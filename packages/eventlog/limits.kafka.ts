@@ -20,4 +20,5 @@ export const kafkaLimits = {
 if (kafkaLimits.requestTimeoutMs >= kafkaLimits.appendTimeoutMs) throw new Error("A request must time out before the append that waits for it");
 if (kafkaLimits.recordsPerProducer + appendLimits.batchRecordsMax >= 2 ** 31) throw new Error("A producer must be retired before its sequence wraps");
 // A record's own overhead in a batch is below 64 bytes beyond its key, value and headers.
-if (appendLimits.batchBytesMax + 64 * appendLimits.batchRecordsMax > kafkaLimits.batchBytesMax) throw new Error("The largest append must fit into one batch of the broker");
+if (appendLimits.batchBytesMax + 64 * appendLimits.batchRecordsMax > kafkaLimits.batchBytesMax)
+  throw new Error("The largest append must fit into one batch of the broker");

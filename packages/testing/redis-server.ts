@@ -17,7 +17,9 @@ export function redisServerMissing(): string | null {
 
 export async function startRedisServer(options: { readonly port?: number } = {}): Promise<RedisServer> {
   const port = options.port ?? (await freePort());
-  const child = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"], { stdio: "ignore" });
+  const child = spawn("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"], {
+    stdio: "ignore",
+  });
   if (child.pid === undefined) throw new Error("redis-server did not start");
   await eventually(() => listens(port), { timeoutMs: 10_000, what: `redis-server listens on port ${port}` });
   return { port, pid: child.pid, stop: () => stop(child) };

@@ -35,7 +35,8 @@ export function startUpstashBridge(options: { readonly redisPort: number; readon
     hostname: "127.0.0.1",
     port: options.port ?? 0,
     async fetch(request) {
-      if (request.headers.get("authorization") !== `Bearer ${options.token}`) return Response.json({ error: "WRONGPASS invalid or missing auth token" }, { status: 401 });
+      if (request.headers.get("authorization") !== `Bearer ${options.token}`)
+        return Response.json({ error: "WRONGPASS invalid or missing auth token" }, { status: 401 });
       if (bridge.delayMs > 0) await Bun.sleep(bridge.delayMs);
       const encode = request.headers.get("upstash-encoding") === "base64" ? encodeAnswer : (answer: Answer) => answer;
       const body: unknown = await request.json();
