@@ -74,6 +74,7 @@ async function runSimulation(options: SimulationOptions): Promise<SimulationRepo
     const before = await topicEnds(world, operator);
     const online = await scene.fleet.goOnline();
     if (online === 0 && !signal.aborted) throw new Complaint(`Cannot open the city: none of ${options.drivers} drivers could go online at ${world.gateway.url}`);
+    if (online < options.drivers && !signal.aborted) options.onNotice(`${options.drivers - online} of ${options.drivers} drivers could not go online`);
     view.enter("running");
     const openedAtMs = clock.nowMs();
     await sendRiders(options, scene, openedAtMs);

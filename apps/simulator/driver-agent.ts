@@ -5,7 +5,7 @@
  */
 import type { WatchOffersResponse } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { DriverStatus, type Driver } from "@ridegrid/contracts/gen/type/v1/driver_pb";
-import { RideStatus, type Offer, type Ride } from "@ridegrid/contracts/gen/type/v1/ride_pb";
+import type { Offer, Ride } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { type Car, createCar } from "./car.ts";
 import { driveRide } from "./drive-ride.ts";
 import type { LatLng } from "./geography.ts";
@@ -14,7 +14,7 @@ import { driverDeclineShare, driverIgnoreShare, driverThinkSeconds } from "./lim
 import { childController, pause } from "./pause.ts";
 import type { PositionReports, ReportHandle } from "./position-reports.ts";
 import type { Random } from "./random.ts";
-import { createVersionCheck } from "./witness.ts";
+import { createShiftCheck, isDriving } from "./shift-check.ts";
 import { wallMs, type World } from "./world.ts";
 
 export type DriverSpec = { readonly identity: Identity; readonly random: Random; readonly start: LatLng; readonly seats: number; readonly plate: string };
@@ -33,21 +33,21 @@ type Self = {
   readonly random: Random;
   readonly car: Car;
   readonly shift: AbortController;
-  readonly checkVersion: (version: number, reset: boolean) => void;
+  readonly check: (message: WatchOffersResponse) => void;
   job: Job | null;
   /** The offer he has last seen, and whether it is over. */
   offer: { readonly id: string; over: boolean } | null;
+  /** The ride that his stream last said he is on. */
+  told: Ride | null;
   reports: ReportHandle | null;
 };
-
-const drivenStatuses: ReadonlySet<RideStatus> = new Set([RideStatus.ASSIGNED, RideStatus.ARRIVED, RideStatus.IN_PROGRESS]);
 
 export function createDriverAgent(world: World, spec: DriverSpec, positions: PositionReports): DriverAgent {
   const { identity, random } = spec;
   const { calls, gateway, tally } = world;
   const shift = childController(world.signal);
-  const checkVersion = createVersionCheck(world.witness, `the offers of driver "${identity.subject}"`, { repeats: true });
-  const self: Self = { world, identity, random, car: createCar(world, spec.start), shift: shift.controller, checkVersion, job: null, offer: null, reports: null };
+  const check = createShiftCheck(world.witness, identity.subject);
+  const self: Self = { world, identity, random, car: createCar(world, spec.start), shift: shift.controller, check, job: null, offer: null, told: null, reports: null };
   return {
     async goOnline() {
       const requestId = world.newRequestId();
@@ -73,10 +73,9 @@ export function createDriverAgent(world: World, spec: DriverSpec, positions: Pos
   };
 }
 
-function follow(self: Self, { cursor, reset, update }: WatchOffersResponse, resumed: boolean): boolean {
-  const version = Number(cursor);
-  // Documented as the driver's version; one that is no number is only passed back.
-  if (cursor !== "" && Number.isSafeInteger(version)) self.checkVersion(version, reset);
+function follow(self: Self, message: WatchOffersResponse, resumed: boolean): boolean {
+  const { reset, update } = message;
+  self.check(message);
   switch (update.case) {
     case "offer":
       if (self.offer?.id !== update.value.offerId) void consider(self, update.value);
@@ -115,6 +114,8 @@ async function consider(self: Self, { offerId, rideId }: Offer): Promise<void> {
   }
   const accepted = await calls.run(identity, (options) => gateway.driver.acceptOffer({ requestId, offerId }, options));
   if (accepted.kind === "refused") return ledger.offerEnded(rideId, offerId);
+  // The answer may be lost for good and the ride be his all the same.
+  if (accepted.kind === "gave_up" && self.told?.offerId === offerId) return take(self, self.told);
   if (accepted.kind !== "done" || accepted.value.ride === undefined) return;
   tally.accepted++;
   ledger.told(accepted.value.ride, "driver");
@@ -139,7 +140,8 @@ function take(self: Self, ride: Ride): void {
 function onRide(self: Self, ride: Ride, caughtUp: boolean): void {
   const { job, offer, identity } = self;
   self.world.ledger.told(ride, "driver");
-  if (ride.driverId === identity.subject && drivenStatuses.has(ride.status)) {
+  self.told = isDriving(ride, identity.subject) ? ride : null;
+  if (self.told !== null) {
     // His own accept brings the ride too; only what he did not start himself is taken up here.
     if (job === null && (caughtUp || ride.offerId !== offer?.id)) take(self, ride);
     return;

@@ -83,6 +83,7 @@ export const invariantPollMs = 5_000;
 
 export const progressIntervalMs = 500;
 export const progressLineIntervalMs = 10_000;
+export const endlessLineIntervalMs = 60_000;
 export const violationsKeptMax = 100;
 export const badRowsShownMax = 5;
 /** Waits kept for percentiles; an endless city keeps the newest. */

@@ -8,6 +8,9 @@ import { createProgressView, type ProgressView } from "./progress.ts";
 import { reportTable } from "./report-table.ts";
 import type { TripsFile } from "./trips-file.ts";
 
+/** What a shell answers for Ctrl-C. */
+const interruptedExitCode = 130;
+
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
   if (!(error instanceof Complaint)) throw error;
   process.stderr.write(`${error.message}\n`);
@@ -44,7 +47,9 @@ async function main(args: readonly string[]): Promise<number> {
     signal: stop,
   }).run().finally(() => view.close());
   await print(flags, flags.json ? JSON.stringify(report) : reportTable(report));
-  return report.violations > 0 ? 1 : 0;
+  if (report.violations > 0) return 1;
+  // Half a run proves nothing; an endless city has no other half.
+  return stop.aborted && flags.rides !== null ? interruptedExitCode : 0;
 }
 
 function stopSignal(): AbortSignal {

@@ -131,7 +131,7 @@ function change(state: State, rideId: string, changes: Partial<Ride>): Ride {
 function changeDriver(state: State, driverId: string, changes: Partial<Pick<DriverState, "status" | "rideId">>, extra: WatchOffersResponse["update"] = { case: undefined }): void {
   const driver = state.drivers.get(driverId) ?? { id: driverId, status: DriverStatus.OFFLINE, version: 0n, rideId: "", log: [] };
   state.drivers.set(driverId, Object.assign(driver, changes, { version: driver.version + 1n }));
-  const cursor = String(driver.version);
+  const cursor = `d.${driver.version}`;
   const ride = state.rides.get(driver.rideId);
   const value = { $typeName: "ridegrid.type.v1.Driver" as const, driverId, status: driver.status, version: driver.version, marketId: "nyc", homeRegion: "ewr", shiftId: "", acceptReassignment: true, offerId: "", ...(ride === undefined || driver.status < DriverStatus.EN_ROUTE ? {} : { ride }) };
   driver.log.push(create(WatchOffersResponseSchema, { cursor, update: { case: "driver", value } }));

@@ -1,5 +1,5 @@
 /** What a run tells while it goes on, and how it looks: a bar that redraws itself, or plain lines for a log. */
-import { progressLineIntervalMs } from "./limits.ts";
+import { endlessLineIntervalMs, progressLineIntervalMs } from "./limits.ts";
 import { canceledTotal, endedTotal, type Tally } from "./tally.ts";
 
 export type Phase = "opening" | "running" | "ending" | "comparing" | "closing";
@@ -33,7 +33,7 @@ function redrawing(write: (text: string) => void): ProgressView {
   let shown = "";
   return {
     show(progress) {
-      shown = progressLine(progress);
+      shown = progressBar(progress) + progressLine(progress);
       write(`${clear}${shown}`);
     },
     notice: (line) => write(`${clear}${line}\n${shown}`),
@@ -48,7 +48,7 @@ function lineByLine(write: (text: string) => void): ProgressView {
     show(progress) {
       if (progress.phase === phase && progress.elapsedMs < nextAtMs) return;
       phase = progress.phase;
-      nextAtMs = progress.elapsedMs + progressLineIntervalMs;
+      nextAtMs = progress.elapsedMs + (progress.rides === null ? endlessLineIntervalMs : progressLineIntervalMs);
       write(`${progressLine(progress)}\n`);
     },
     notice: (line) => write(`${line}\n`),
@@ -56,13 +56,17 @@ function lineByLine(write: (text: string) => void): ProgressView {
   };
 }
 
-export function progressLine({ phase, rides, drivers, tally, violations, elapsedMs }: Progress): string {
+function progressBar({ phase, rides, drivers, tally }: Progress): string {
+  const done = phase === "opening" ? tally.driversOnline / drivers : rides === null ? null : (endedTotal(tally) + tally.turnedAway) / rides;
+  if (done === null) return "";
+  const filled = Math.round(Math.min(1, done) * barWidth);
+  return `[${"█".repeat(filled)}${"░".repeat(barWidth - filled)}] `;
+}
+
+function progressLine({ phase, rides, drivers, tally, violations, elapsedMs }: Progress): string {
   const ended = endedTotal(tally);
-  const done = phase === "opening" ? tally.driversOnline / drivers : rides === null ? null : (ended + tally.turnedAway) / rides;
-  const filled = Math.round(Math.min(1, done ?? 0) * barWidth);
-  const bar = done === null ? "" : `[${"█".repeat(filled)}${"░".repeat(barWidth - filled)}] `;
   const target = rides === null ? "" : `/${rides}`;
   const counts = `${tally.requested}${target} requested, ${tally.requested - ended} open, ${tally.completed} completed, ${canceledTotal(tally)} canceled, ${tally.noDrivers} no drivers`;
   const broken = violations === 0 ? "" : `, ${violations} VIOLATIONS`;
-  return `${bar}${phase} ${(elapsedMs / 1_000).toFixed(0)} s: ${tally.driversOnline}/${drivers} drivers, ${counts}${broken}`;
+  return `${phase} ${(elapsedMs / 1_000).toFixed(0)} s: ${tally.driversOnline}/${drivers} drivers, ${counts}${broken}`;
 }
