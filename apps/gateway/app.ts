@@ -107,7 +107,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
         metricsText: deps.metricsText ?? (() => ""),
         issuer: isDevelopmentIssuer(identity) ? identity : undefined,
       });
-      mountConnect(app, services, options);
+      mountConnect(app, services, options, onFault);
       sockets = await openEdgeSockets({ ...listen, fetch: app.fetch, native: nativeGrpcHandler(nativeRoutes, options, onFault), onFault });
       probe.start();
     },

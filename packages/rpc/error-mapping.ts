@@ -38,6 +38,8 @@ export function toApiError(error: unknown, onUnforeseen: (error: unknown) => voi
 function fromConnect(error: ConnectError, onUnforeseen: (error: unknown) => void): ConnectError {
   switch (error.code) {
     case Code.Canceled:
+    // Without a reason of ours it is connect-node's word for a stream that its peer destroyed.
+    case Code.Aborted:
       return apiError("CANCELED", "The call was canceled", {}, undefined, error);
     case Code.DeadlineExceeded:
       return apiError("DEADLINE_EXCEEDED", "The call's deadline passed", {}, undefined, error);

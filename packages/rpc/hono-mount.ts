@@ -13,11 +13,12 @@ import {
 } from "@connectrpc/connect/protocol";
 import type { Hono } from "hono";
 import { edgeHandler } from "./edge-handler.ts";
-import { bareStatusError, unknownMethodError } from "./http-error.ts";
+import { type FaultLog, toApiError } from "./error-mapping.ts";
+import { bareStatusError, thrownError, unknownMethodError } from "./http-error.ts";
 import type { Routes } from "./in-memory.ts";
 import { edgeBodyBytesMax } from "./limits.ts";
 
-export function mountConnect(app: Hono, routes: Routes, options: ConnectRouterOptions): void {
+export function mountConnect(app: Hono, routes: Routes, options: ConnectRouterOptions, onFault: FaultLog): void {
   const router = createConnectRouter({ ...options, grpc: false });
   routes(router);
   for (const handler of router.handlers) {
@@ -30,6 +31,8 @@ export function mountConnect(app: Hono, routes: Routes, options: ConnectRouterOp
     });
   }
   app.notFound((context) => unknownMethodError(context.req.path));
+  // What is thrown outside a call: most often a caller that left while its body was read.
+  app.onError((error, context) => thrownError(toApiError(error, (cause) => onFault({ method: context.req.path, error: cause }))));
 }
 
 /** "2.0" lets bidirectional streams through: Bun serves them on HTTP/1.1 as well as on h2c. */

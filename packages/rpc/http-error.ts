@@ -8,6 +8,10 @@ export function unknownMethodError(path: string): Response {
   return errorResponse(404, apiError("UNIMPLEMENTED", `There is nothing at "${path}"`));
 }
 
+export function thrownError(error: ConnectError): Response {
+  return errorResponse(500, error);
+}
+
 /** The library answers a wrong HTTP method or content type with a status alone. */
 export function bareStatusError(response: UniversalServerResponse, handler: UniversalHandler): Response {
   const error =

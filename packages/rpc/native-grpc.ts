@@ -1,9 +1,9 @@
 /** The public services as native gRPC, on a port of their own: `node:http2` sends the trailers that gRPC needs. */
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { Code, ConnectError, type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
+import { Code, type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
 import { compressionGzip, universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { edgeHandler } from "./edge-handler.ts";
-import type { FaultLog } from "./error-mapping.ts";
+import { type FaultLog, toApiError } from "./error-mapping.ts";
 import type { Routes } from "./in-memory.ts";
 
 export function nativeGrpcHandler(
@@ -21,8 +21,8 @@ export function nativeGrpcHandler(
     handler(universalRequestFromNodeRequest(request, response, undefined, undefined))
       .then((answer) => universalResponseToNodeResponse(answer, response))
       .catch((error: unknown) => {
-        // A caller that hung up is no fault.
-        if (ConnectError.from(error).code !== Code.Aborted) onFault({ method: path.slice(1), error });
+        // Most often a caller that left, which is no fault.
+        toApiError(error, (cause) => onFault({ method: path.slice(1), error: cause }));
         response.stream?.close();
       });
   };
