@@ -223,6 +223,10 @@ test("another person's ride or offer looks like none", async () => {
   const stranger = world.as("driver", "d-stranger");
   expect(await reasonFrom(stranger.acceptOffer({ command: { requestId: uuid(), offerId } }))).toBe("OFFER_NOT_FOUND");
   expect(await reasonFrom(stranger.declineOffer({ command: { requestId: uuid(), offerId } }))).toBe("OFFER_NOT_FOUND");
+  const past = await offered();
+  await world.as("driver", past.driver).declineOffer({ command: { requestId: uuid(), offerId: past.offerId } });
+  expect(await reasonFrom(stranger.acceptOffer({ command: { requestId: uuid(), offerId: past.offerId } }))).toBe("OFFER_NOT_FOUND");
+  expect(await reasonFrom(world.as("driver", past.driver).acceptOffer({ command: { requestId: uuid(), offerId: past.offerId } }))).toBe("OFFER_WITHDRAWN");
   expect(await reasonFrom(stranger.completeRide({ command: { requestId: uuid(), rideId } }))).toBe("RIDE_NOT_FOUND");
   expect(await reasonFrom(stranger.getRide({ rideId }))).toBe("RIDE_NOT_FOUND");
   expect(await reasonFrom(world.as("rider", "r-stranger").getRide({ rideId }))).toBe("RIDE_NOT_FOUND");

@@ -15,7 +15,8 @@ import { decideRide, type IdSource, quoteFare, quoteId, type Ride, rideId, rider
 import { type Coordinator, coordinatorMigrations, createCoordinator, matchingConsumer } from "./app.ts";
 import { noCause } from "./change.ts";
 import { marketRules } from "./market-rules.ts";
-import { type Applied, applyProposals, type ProposalDeps } from "./proposal-consumer.ts";
+import type { Applied, ProposalDeps } from "./proposal.ts";
+import { applyProposals } from "./proposal-consumer.ts";
 import { databaseNowMs } from "./read-clock.postgres.ts";
 import { writeChanges } from "./write-changes.postgres.ts";
 

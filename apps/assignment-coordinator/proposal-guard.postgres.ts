@@ -9,31 +9,13 @@
  * Events are protobuf, so their outbox rows follow in a second statement of the same transaction, made from what the
  * first one returned: after the row locks, and committed or lost with the offers.
  */
-import { offerId, proposalId, type DispatchPolicy, type DriverId, type ProposalId, type RideEvent, type RideId } from "@ridegrid/domain";
+import { offerId, proposalId, type RideEvent } from "@ridegrid/domain";
 import { appendOutbox } from "@ridegrid/eventlog";
 import { outboxRowsOf } from "./change.ts";
+import type { GuardDeps, OfferProposal } from "./proposal.ts";
 import { driverColumns, driverFromRow, type DriverRow } from "./driver-row.ts";
 import { rideFactColumns, rideFromRow, type RideRow, rideStateColumns, set } from "./ride-row.ts";
 import type { Tx } from "./tx.ts";
-
-export type OfferProposal = {
-  readonly proposalId: ProposalId;
-  readonly rideId: RideId;
-  readonly rideVersion: number;
-  readonly leaseEpoch: number;
-  readonly driverId: DriverId;
-  readonly pickupEtaSeconds: number;
-  /** The event id of the record that carried it. */
-  readonly causationId: string;
-  readonly traceparent: string;
-};
-
-export type GuardDeps = {
-  /** The consumer name under which matching workers hold their leases. */
-  readonly matchingConsumer: string;
-  readonly policyOfMarket: (marketId: string) => DispatchPolicy;
-  readonly marketIds: readonly string[];
-};
 
 type OfferMade = { readonly event: RideEvent; readonly proposal: OfferProposal };
 

@@ -10,7 +10,8 @@ import { physicalTopic, timestampFromMs } from "@ridegrid/contracts";
 import { DeadLetterRecordSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
 import { appendOutbox, createLeaseKeeper, type DeadLetter, type EventLog, type Lease, type LeaseKeeper, runConsumer } from "@ridegrid/eventlog";
 import type { ProcessContext, Sql } from "@ridegrid/runtime";
-import { applyProposals, type ProposalDeps } from "./proposal-consumer.ts";
+import type { ProposalDeps } from "./proposal.ts";
+import { applyProposals } from "./proposal-consumer.ts";
 import { databaseNowMs } from "./read-clock.postgres.ts";
 import type { Tx } from "./tx.ts";
 

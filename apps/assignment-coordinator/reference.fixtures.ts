@@ -20,7 +20,7 @@ import {
 import type { Regions } from "@ridegrid/spatial";
 import { offerAfter } from "./change.ts";
 import { marketRules } from "./market-rules.ts";
-import type { Proposals } from "./proposal-consumer.ts";
+import type { Proposals } from "./proposal.ts";
 
 export type Verdict = { readonly kind: "event"; readonly event: RideEvent } | { readonly kind: "refused"; readonly reason: string };
 
@@ -31,7 +31,7 @@ export type Reference = {
   goOnline(driverId: DriverId, shift: Shift, nowMs: number): void;
   goOffline(driverId: DriverId, nowMs: number): void;
   command(rideId: RideId, command: RideCommand, nowMs: number): Verdict;
-  /** A page as the guard means it: its offers by (driver id, position), then its releases. */
+  /** A page as the consumer means it: its releases, then its offers by (driver id, position). */
   page(
     page: Proposals,
     facts: { readonly epoch: number; readonly offerIds: readonly string[]; readonly nowMsOf: (rideId: string) => number },
@@ -73,6 +73,9 @@ export function createReference(regions: Regions): Reference {
       if (decision.kind === "accepted") drivers.set(driverId, decision.driver);
     },
     page(page, { epoch, offerIds, nowMsOf }) {
+      const released = page.releases.map(({ rideId, driverId, rideVersion, leaseEpoch }) =>
+        command(rideId, { type: "ReleaseSilentDriver", driverId, rideVersion, leaseEpoch, currentEpoch: epoch }, nowMsOf(rideId)),
+      );
       const inOrder = page.offers
         .map((proposal, position) => ({ proposal, position }))
         .toSorted((a, b) => compare(a.proposal.driverId, b.proposal.driverId) || a.position - b.position);
@@ -81,10 +84,7 @@ export function createReference(regions: Regions): Reference {
         const facts = { proposalId, driverId, rideVersion, leaseEpoch, pickupEtaSeconds, currentEpoch: epoch, offerId: offerId(offerIds[position] ?? "") };
         return command(proposal.rideId, { type: "SendOffer", ...facts }, nowMsOf(proposal.rideId));
       });
-      const released = page.releases.map(({ rideId, driverId, rideVersion, leaseEpoch }) =>
-        command(rideId, { type: "ReleaseSilentDriver", driverId, rideVersion, leaseEpoch, currentEpoch: epoch }, nowMsOf(rideId)),
-      );
-      return [...offered, ...released];
+      return [...released, ...offered];
     },
     sweep(dueMs, nowMsOf) {
       const due = [...rides.values()].filter(({ timer }) => timer !== null && timer.atMs <= dueMs).toSorted((a, b) => compare(a.rideId, b.rideId));
