@@ -92,7 +92,7 @@ function launch({ name, script, env, write }: SupervisedOptions): ChildProcess {
 
 /** A line that names its app already (`[gateway.ewr] …`, or JSON) goes through as it is. */
 function prefixLines(stream: Readable, name: string, write: (line: string) => void): void {
-  createInterface({ input: stream }).on("line", (line) => write(/^[[{]/.test(line) ? `${line}\n` : `[${name}] ${line}\n`));
+  createInterface({ input: stream }).on("line", (line) => write(/^(\[[a-z]|\{)/.test(line) ? `${line}\n` : `[${name}] ${line}\n`));
 }
 
 /** SIGTERM, then time to finish, then SIGKILL. */
