@@ -16,7 +16,8 @@ export function rateLimiterConformance(name: string, harness: RateLimiterHarness
     test("allows a burst up to the capacity, then refuses with the time to wait", async () => {
       const limiter = harness.create(bucket);
       const id = key();
-      for (let taken = 1; taken <= 6; taken++) expect(await limiter.take(id, 1)).toMatchObject({ allowed: true, limit: 6, remaining: 6 - taken, retryAfterMs: 0 });
+      for (let taken = 1; taken <= 6; taken++)
+        expect(await limiter.take(id, 1)).toMatchObject({ allowed: true, limit: 6, remaining: 6 - taken, retryAfterMs: 0 });
       const refused = await limiter.take(id, 1);
       expect(refused).toMatchObject({ allowed: false, remaining: 0 });
       expect(refused.retryAfterMs).toBeGreaterThan(0);

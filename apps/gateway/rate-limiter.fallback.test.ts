@@ -18,7 +18,13 @@ test("createFallbackRateLimiter() limits locally while the shared bucket is away
     },
   };
   let fallbacks = 0;
-  const limiter = createFallbackRateLimiter({ shared, local: createMemoryRateLimiter({ bucket, clock, keysMax: 10 }), clock, restMs: 1_000, onFallback: () => void fallbacks++ });
+  const limiter = createFallbackRateLimiter({
+    shared,
+    local: createMemoryRateLimiter({ bucket, clock, keysMax: 10 }),
+    clock,
+    restMs: 1_000,
+    onFallback: () => void fallbacks++,
+  });
 
   expect((await limiter.take("a", 1)).remaining).toBe(1);
   away = true;

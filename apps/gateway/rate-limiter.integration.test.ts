@@ -28,7 +28,8 @@ if (missing === null) {
     await bridge.stop();
     await server.stop();
   });
-  const create = (timeoutMs: number) => (bucket: { capacity: number; refillPerSecond: number }) => createUpstashRateLimiter({ redis, bucket, prefix: "test", timeoutMs });
+  const create = (timeoutMs: number) => (bucket: { capacity: number; refillPerSecond: number }) =>
+    createUpstashRateLimiter({ redis, bucket, prefix: "test", timeoutMs });
 
   rateLimiterConformance("Upstash", { create: create(1_000), advance: (ms) => Bun.sleep(ms) });
 
@@ -38,7 +39,9 @@ if (missing === null) {
     test("throws within its time-out when Redis is slow", async () => {
       bridge.delayMs = 2_000;
       const startedAt = performance.now();
-      const outcome = await create(100)(bucket).take("slow", 1).catch((error: unknown) => error);
+      const outcome = await create(100)(bucket)
+        .take("slow", 1)
+        .catch((error: unknown) => error);
       bridge.delayMs = 0;
       expect(outcome).toBeInstanceOf(Error);
       expect(performance.now() - startedAt).toBeLessThan(1_000);

@@ -7,7 +7,13 @@
 export type Bucket = { readonly capacity: number; readonly refillPerSecond: number };
 
 /** `resetMs`: until the bucket is full again. `retryAfterMs`: until the refused cost would be there; 0 when allowed. */
-export type RateDecision = { readonly allowed: boolean; readonly limit: number; readonly remaining: number; readonly resetMs: number; readonly retryAfterMs: number };
+export type RateDecision = {
+  readonly allowed: boolean;
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetMs: number;
+  readonly retryAfterMs: number;
+};
 
 export interface RateLimiter {
   /** @throws when the store did not answer in time: nothing is known then. */

@@ -13,10 +13,19 @@ const transport = createRouterTransport(({ service }) => {
   service(OpsService, {
     searchRides: ({ pageToken, pageSize }) =>
       pageToken === ""
-        ? { rides: [{ rideId, status: RideStatus.REQUESTED, version: 3n, marketId: "nyc" }], nextPageToken: pageSize === 1 ? "" : "more", missingRegions: ["lhr"] }
+        ? {
+            rides: [{ rideId, status: RideStatus.REQUESTED, version: 3n, marketId: "nyc" }],
+            nextPageToken: pageSize === 1 ? "" : "more",
+            missingRegions: ["lhr"],
+          }
         : { rides: [{ rideId: "second", status: RideStatus.COMPLETED, version: 9n, marketId: "nyc" }] },
     getRide: () => ({ ride: { rideId, status: RideStatus.CANCELED, version: 2n, fare: { currencyCode: "USD", amountMinor: 1_234n } } }),
-    getRideTimeline: () => ({ entries: [{ type: "RideRequested", version: 1n }, { type: "RideCanceled", version: 2n, elapsedMs: 1_500n }] }),
+    getRideTimeline: () => ({
+      entries: [
+        { type: "RideRequested", version: 1n },
+        { type: "RideCanceled", version: 2n, elapsedMs: 1_500n },
+      ],
+    }),
     listInvariantViolations: () => ({ violations: [{ invariant: "I1", driverId: "d-1", detail: "two rides" }] }),
     drainRegion: ({ region, reason, requestId }) => {
       drained.push({ region, reason, requestId });
@@ -69,13 +78,22 @@ describe("ops", () => {
   });
 
   test("usage lists every command", () => {
-    for (const command of ["ride ID", "rides", "market ID", "health", "violations", "audit", "drain", "takeover", "rebuild"]) expect(usage()).toContain(command);
+    for (const command of ["ride ID", "rides", "market ID", "health", "violations", "audit", "drain", "takeover", "rebuild"])
+      expect(usage()).toContain(command);
   });
 });
 
 describe("renderTable()", () => {
   test("aligns numbers to the right and says when there is nothing", () => {
-    expect(renderTable({ columns: ["a", "lag"], rows: [["x", 5], ["long", 120n]] })).toBe("a     lag\n----  ---\nx       5\nlong  120");
+    expect(
+      renderTable({
+        columns: ["a", "lag"],
+        rows: [
+          ["x", 5],
+          ["long", 120n],
+        ],
+      }),
+    ).toBe("a     lag\n----  ---\nx       5\nlong  120");
     expect(renderTable({ columns: ["a"], rows: [] })).toBe("(none)");
   });
 });

@@ -8,6 +8,9 @@ export function renderTable({ columns, rows }: Table): string {
   const widths = columns.map((name, column) => Math.max(name.length, ...texts.map((row) => row[column]?.length ?? 0)));
   const numeric = columns.map((_, column) => rows.every((row) => typeof row[column] === "number" || typeof row[column] === "bigint"));
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, column) => (numeric[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join("  ").trimEnd();
+    cells
+      .map((cell, column) => (numeric[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+      .join("  ")
+      .trimEnd();
   return [line(columns), line(widths.map((width) => "-".repeat(width))), ...texts.map(line)].join("\n");
 }

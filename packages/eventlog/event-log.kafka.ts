@@ -6,6 +6,7 @@
  * thrown away, so that a send that hangs cannot land behind a later one.
  */
 import { Admin, Consumer, ListOffsetTimestamps, type MessageToProduce, ProduceAcks, Producer, type SASLOptions } from "@platformatic/kafka";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ConnectionOptions } from "node:tls";
 import {
   type EventLog,
@@ -80,10 +81,26 @@ async function ensureTopics(admin: Admin, topics: readonly TopicConfig[], replic
       if (!apiErrors(error).has("TOPIC_ALREADY_EXISTS")) throw error;
     });
   }
-  const metadata = await admin.metadata({ topics: topics.map(({ topic }) => topic), forceUpdate: true });
-  for (const { topic, partitions } of topics) {
-    const found = metadata.topics.get(topic)?.partitionsCount;
-    if (found !== partitions) throw new PartitionCountMismatch(`Topic "${topic}" has ${found ?? "no"} partitions, the catalogue says ${partitions}`);
+  await untilKnown(admin, topics);
+}
+
+/** A new topic is known to the controller first and to the brokers a moment later. */
+async function untilKnown(admin: Admin, topics: readonly TopicConfig[]): Promise<void> {
+  const deadline = performance.now() + kafkaLimits.topicKnownMs;
+  for (;;) {
+    const metadata = await admin.metadata({ topics: topics.map(({ topic }) => topic), forceUpdate: true }).catch((error: unknown) => {
+      if (!apiErrors(error).has("UNKNOWN_TOPIC_OR_PARTITION") || performance.now() > deadline) throw error;
+      return undefined;
+    });
+    const unknown = topics.filter(({ topic }) => !metadata?.topics.get(topic)?.partitions.every(({ leader }) => leader >= 0));
+    for (const { topic, partitions } of topics) {
+      const found = metadata?.topics.get(topic)?.partitionsCount;
+      if (found !== undefined && found !== partitions)
+        throw new PartitionCountMismatch(`Topic "${topic}" has ${found} partitions, the catalogue says ${partitions}`);
+    }
+    if (unknown.length === 0) return;
+    if (performance.now() > deadline) throw new Error(`Topic "${unknown[0]?.topic}" has no leader after ${kafkaLimits.topicKnownMs} ms`);
+    await delay(kafkaLimits.retryDelayMs);
   }
 }
 

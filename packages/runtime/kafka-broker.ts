@@ -52,7 +52,10 @@ export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<Kaf
   }
   const logPath = join(options.dataDirectory, "broker.log");
   const log = openSync(logPath, "a");
-  const child = spawn("java", [`-Xmx${options.heapMegabytes ?? 512}m`, "-cp", classPath, "kafka.Kafka", properties], { detached: true, stdio: ["ignore", log, log] });
+  const child = spawn("java", [`-Xmx${options.heapMegabytes ?? 512}m`, "-cp", classPath, "kafka.Kafka", properties], {
+    detached: true,
+    stdio: ["ignore", log, log],
+  });
   child.unref();
   await untilListening(child, options.port, logPath);
   if (child.pid === undefined) throw new Error("The Kafka broker has no process id");
@@ -70,7 +73,11 @@ export async function kafkaJars(): Promise<string> {
   try {
     writeFileSync(join(work, "pom.xml"), pom);
     const target = join(work, "jars");
-    await run("mvn", ["-q", "-B", "-f", join(work, "pom.xml"), "dependency:copy-dependencies", `-DoutputDirectory=${target}`, "-DincludeScope=runtime"], limits.fetchMs);
+    await run(
+      "mvn",
+      ["-q", "-B", "-f", join(work, "pom.xml"), "dependency:copy-dependencies", `-DoutputDirectory=${target}`, "-DincludeScope=runtime"],
+      limits.fetchMs,
+    );
     writeFileSync(join(target, "manifest.json"), JSON.stringify(manifestOf(target)));
     try {
       renameSync(target, directory);
@@ -144,7 +151,9 @@ async function untilListening(child: ChildProcess, port: number, logPath: string
     const ended = child.exitCode !== null || child.signalCode !== null;
     if (ended || performance.now() > deadline) {
       await stop(child);
-      throw new Error(`The Kafka broker ${ended ? "ended" : `did not listen on port ${port} within ${limits.readyMs} ms`}: ${readFileSync(logPath, "utf8").slice(-1_500)}`);
+      throw new Error(
+        `The Kafka broker ${ended ? "ended" : `did not listen on port ${port} within ${limits.readyMs} ms`}: ${readFileSync(logPath, "utf8").slice(-1_500)}`,
+      );
     }
     await delay(50);
   }

@@ -18,12 +18,48 @@ import { moneyText } from "./format.ts";
 type Change = { readonly requestId: string; readonly reason: string };
 
 export const changeCommands: Readonly<Record<string, Command>> = {
-  cancel: onRide("cancel", "cancel an open ride", (client, ride) => client.cancelRide(ride), CancelRideResponseSchema, () => "canceled"),
-  complete: onRide("complete", "complete a ride in progress", (client, ride) => client.completeRide(ride), CompleteRideResponseSchema, () => "completed"),
-  waive: onRide("waive", "give a cancellation fee back", (client, ride) => client.waiveFee(ride), WaiveFeeResponseSchema, ({ waived }) => `waived ${moneyText(waived)}`),
-  "reset-pin": onRide("reset-pin", "unlock a ride's PIN", (client, ride) => client.resetPinTries(ride), ResetPinTriesResponseSchema, () => "PIN tries reset"),
-  drain: onRegion("drain", "take no new rides and shifts", (client, region) => client.drainRegion(region), DrainRegionResponseSchema, () => "draining"),
-  undrain: onRegion("undrain", "end a drain", (client, region) => client.undrainRegion(region), UndrainRegionResponseSchema, () => "not draining"),
+  cancel: onRide(
+    "cancel",
+    "cancel an open ride",
+    (client, ride) => client.cancelRide(ride),
+    CancelRideResponseSchema,
+    () => "canceled",
+  ),
+  complete: onRide(
+    "complete",
+    "complete a ride in progress",
+    (client, ride) => client.completeRide(ride),
+    CompleteRideResponseSchema,
+    () => "completed",
+  ),
+  waive: onRide(
+    "waive",
+    "give a cancellation fee back",
+    (client, ride) => client.waiveFee(ride),
+    WaiveFeeResponseSchema,
+    ({ waived }) => `waived ${moneyText(waived)}`,
+  ),
+  "reset-pin": onRide(
+    "reset-pin",
+    "unlock a ride's PIN",
+    (client, ride) => client.resetPinTries(ride),
+    ResetPinTriesResponseSchema,
+    () => "PIN tries reset",
+  ),
+  drain: onRegion(
+    "drain",
+    "take no new rides and shifts",
+    (client, region) => client.drainRegion(region),
+    DrainRegionResponseSchema,
+    () => "draining",
+  ),
+  undrain: onRegion(
+    "undrain",
+    "end a drain",
+    (client, region) => client.undrainRegion(region),
+    UndrainRegionResponseSchema,
+    () => "not draining",
+  ),
   takeover: onRegion(
     "takeover",
     "move a lost region's markets to its neighbor",

@@ -49,7 +49,10 @@ async function ride({ client, operands }: CommandContext): Promise<CommandResult
     ]),
   });
   const summary = found.ride === undefined ? "" : renderTable(ridesTable([found.ride]));
-  return { text: `${summary}\n\n${events}`, json: { ...objectOf(messageJson(GetRideResponseSchema, found)), timeline: messageJson(GetRideTimelineResponseSchema, timeline) } };
+  return {
+    text: `${summary}\n\n${events}`,
+    json: { ...objectOf(messageJson(GetRideResponseSchema, found)), timeline: messageJson(GetRideTimelineResponseSchema, timeline) },
+  };
 }
 
 async function rides({ client, flags, operands }: CommandContext): Promise<CommandResult> {
@@ -85,10 +88,22 @@ async function market({ client, operands }: CommandContext): Promise<CommandResu
       if (!update.snapshot) continue;
       const drivers = renderTable({
         columns: ["driver", "status", "latitude", "longitude", "stale"],
-        rows: update.drivers.map((driver) => [driver.driverId, driverStatusText(driver.status), driver.location?.latitude ?? "", driver.location?.longitude ?? "", driver.stale]),
+        rows: update.drivers.map((driver) => [
+          driver.driverId,
+          driverStatusText(driver.status),
+          driver.location?.latitude ?? "",
+          driver.location?.longitude ?? "",
+          driver.stale,
+        ]),
       });
-      const open = renderTable({ columns: ["ride", "status", "driver"], rows: update.rides.map((one) => [one.rideId, rideStatusText(one.status), one.driverId]) });
-      const cells = renderTable({ columns: ["cell", "supply", "demand", "surge"], rows: update.cells.map((cell) => [cell.cell, cell.supply, cell.demand, cell.surgeMultiplier]) });
+      const open = renderTable({
+        columns: ["ride", "status", "driver"],
+        rows: update.rides.map((one) => [one.rideId, rideStatusText(one.status), one.driverId]),
+      });
+      const cells = renderTable({
+        columns: ["cell", "supply", "demand", "surge"],
+        rows: update.cells.map((cell) => [cell.cell, cell.supply, cell.demand, cell.surgeMultiplier]),
+      });
       return { text: [`As of ${timeText(update.asOf)}`, drivers, open, cells].join("\n\n"), json: messageJson(WatchMarketResponseSchema, update) };
     }
   } finally {
@@ -101,7 +116,16 @@ async function regions({ client, operands }: CommandContext): Promise<CommandRes
   noOperands(operands);
   const response = await client.listRegions({});
   const rows = response.regions.flatMap((region) =>
-    region.markets.map((one) => [region.region, region.neighbor, region.draining, one.marketId, one.currencyCode, one.timeZone, one.partition, one.cells.length]),
+    region.markets.map((one) => [
+      region.region,
+      region.neighbor,
+      region.draining,
+      one.marketId,
+      one.currencyCode,
+      one.timeZone,
+      one.partition,
+      one.cells.length,
+    ]),
   );
   return {
     text: renderTable({ columns: ["region", "neighbor", "draining", "market", "currency", "time zone", "partition", "cells"], rows }),
@@ -146,7 +170,18 @@ async function violations({ client, operands }: CommandContext): Promise<Command
 async function deadLetters({ client, flags, operands }: CommandContext): Promise<CommandResult> {
   noOperands(operands);
   const response = await client.listDeadLetters({ pageSize: Math.min(pageMax, flags.limit), region: flags.region ?? "" });
-  const rows = response.deadLetters.map((one) => [one.deadLetterId, one.region, one.consumer, one.topic, one.partition, one.offset, one.key, one.attempts, timeText(one.createTime), one.reason]);
+  const rows = response.deadLetters.map((one) => [
+    one.deadLetterId,
+    one.region,
+    one.consumer,
+    one.topic,
+    one.partition,
+    one.offset,
+    one.key,
+    one.attempts,
+    timeText(one.createTime),
+    one.reason,
+  ]);
   return {
     text: renderTable({ columns: ["id", "region", "consumer", "topic", "partition", "offset", "key", "attempts", "when", "reason"], rows }),
     json: messageJson(ListDeadLettersResponseSchema, response),
