@@ -173,11 +173,12 @@ function createHistory(world: World, seed: number) {
   }
 
   function anyProposal(): ProposalFacts {
-    const ride: Ride | undefined = reference.rides.get(anyRide());
+    const driven = rides.filter((id) => ["assigned", "arrived"].includes(reference.rides.get(id)?.status ?? ""));
+    const release = chance(0.25);
+    const ride: Ride | undefined = reference.rides.get(release && driven.length > 0 && chance(0.8) ? pick(driven) : anyRide());
     const version = (ride?.version ?? 1) + (chance(0.15) ? pick([-1, 1]) : 0);
-    const release = chance(0.15);
-    const driver = release && ride?.offer ? ride.offer.driverId : chance(0.05) ? driverId("d-unknown") : pick(drivers);
-    return { rideId: ride?.rideId ?? uuid(), rideVersion: version, epoch: chance(0.1) ? epoch - 1 : epoch, driverId: driver, release };
+    const driver = release && ride?.offer && chance(0.9) ? ride.offer.driverId : chance(0.05) ? driverId("d-unknown") : pick(drivers);
+    return { rideId: ride?.rideId ?? uuid(), rideVersion: version, epoch: chance(0.2) ? epoch - 1 : epoch, driverId: driver, release };
   }
 
   async function stepSweep(): Promise<void> {
@@ -204,7 +205,7 @@ function createHistory(world: World, seed: number) {
     const id = anyRide();
     const ride = reference.rides.get(id);
     if (ride === undefined) return;
-    const command = (chance(0.4) ? willingCommand(ride) : null) ?? anyCommand(ride);
+    const command = (chance(0.6) ? willingCommand(ride) : null) ?? anyCommand(ride);
     const offer = command.type === "AcceptOffer" || command.type === "DeclineOffer" ? command : null;
     const target: RideTarget = offer === null ? { kind: "ride", rideId: id } : { kind: "offer", offerId: offer.offerId, driverId: offer.driverId };
     let loaded: LoadedRide | undefined;
@@ -262,9 +263,11 @@ function createHistory(world: World, seed: number) {
   /** When the database decided about each ride just now: the guard, a release and a sweep read the clock for themselves. */
   async function changeTimes(): Promise<(ride: string) => number> {
     const rows = await sql<{ payload: Uint8Array }[]>`SELECT payload FROM outbox WHERE id > ${outboxId} AND topic = 'ride-events.v1'`;
-    const times = new Map(rows.map(({ payload }) => [decodeRideEvent(payload).event.rideId as string, decodeRideEvent(payload).event.occurredAtMs]));
+    const events = rows.map(({ payload }) => decodeRideEvent(payload).event);
+    const times = new Map(events.map((event) => [`${event.rideId}@${event.version}`, event.occurredAtMs]));
     const nowMs = await databaseNowMs(sql);
-    return (ride) => times.get(ride) ?? nowMs;
+    // One page may release a ride and offer it again: each version has its own time.
+    return (ride) => times.get(`${ride}@${(reference.rides.get(ride)?.version ?? 0) + 1}`) ?? nowMs;
   }
 
   async function compareEvents(verdicts: readonly Verdict[]): Promise<void> {
