@@ -4,7 +4,7 @@
  * Standard output is the simulator's alone; the exit code is its own.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { simulatorScript } from "./city.ts";
@@ -25,6 +25,8 @@ export async function sim(options: SimOptions, args: readonly string[], environm
   void untilAskedToStop().then((reason) => stop.abort(new Error(reason)));
   if (options.url !== undefined || options.help) return await runSimulator(args, environment, stop.signal);
   const directory = mkdtempSync(join(tmpdir(), "ridegrid-sim-"));
+  // As root, Postgres runs as another user who must be able to come in. Secrets have a mode of their own.
+  chmodSync(directory, 0o755);
   let mesh: Mesh | undefined;
   try {
     mesh = await startMesh({
