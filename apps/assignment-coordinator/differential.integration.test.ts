@@ -205,7 +205,7 @@ function createHistory(world: World, seed: number) {
     const id = anyRide();
     const ride = reference.rides.get(id);
     if (ride === undefined) return;
-    const command = (chance(0.6) ? willingCommand(ride) : null) ?? anyCommand(ride);
+    const command = (chance(0.5) ? willingCommand(ride) : null) ?? anyCommand(ride);
     const offer = command.type === "AcceptOffer" || command.type === "DeclineOffer" ? command : null;
     const target: RideTarget = offer === null ? { kind: "ride", rideId: id } : { kind: "offer", offerId: offer.offerId, driverId: offer.driverId };
     let loaded: LoadedRide | undefined;
@@ -248,7 +248,13 @@ function createHistory(world: World, seed: number) {
       ...(offer === null
         ? []
         : [{ type: "AcceptOffer", driverId: driver, offerId: offer } as const, { type: "AcceptOffer", driverId: driver, offerId: offer } as const]),
-      ...(offer === null ? [] : [{ type: "DeclineOffer", driverId: driver, offerId: offer, goingOffline: false } as const]),
+      ...(offer === null
+        ? []
+        : [
+            { type: "DeclineOffer", driverId: driver, offerId: offer, goingOffline: false } as const,
+            { type: "DeclineOffer", driverId: driver, offerId: offer, goingOffline: false } as const,
+            { type: "DeclineOffer", driverId: driver, offerId: offer, goingOffline: false } as const,
+          ]),
       { type: "ArriveAtPickup", driverId: driver, metersFromPickup: pick([0, 10, 149, 151, null]) },
       { type: "ArriveAtPickup", driverId: driver, metersFromPickup: 0 },
       { type: "StartRide", driverId: driver, pinMatches: chance(0.8), pinFailures: 0 },
