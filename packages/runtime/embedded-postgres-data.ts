@@ -5,7 +5,20 @@
  */
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { chownSync, existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { isReachable, type ServerUser } from "./embedded-postgres-binaries.ts";
 
@@ -20,9 +33,20 @@ export function locateDataDir(dataDir: string, user: ServerUser): string {
   mkdirSync(dirname(wanted), { recursive: true });
   if (kind !== undefined || isReachable(dirname(wanted), user)) return join(realpathSync(dirname(wanted)), wanted.slice(dirname(wanted).length + 1));
   mkdirSync(relocatedRoot, { recursive: true, mode: 0o755 });
-  const real = join(relocatedRoot, new Bun.CryptoHasher("sha256").update(wanted).digest("hex").slice(0, 16));
+  const prefix = `${new Bun.CryptoHasher("sha256").update(wanted).digest("hex").slice(0, 16)}-`;
+  removeOrphans(prefix);
+  // Never the same name twice: whoever deleted the link with its project must not get the old data back.
+  const real = join(relocatedRoot, `${prefix}${randomUUID().slice(0, 8)}`);
   symlinkSync(real, wanted);
   return real;
+}
+
+/** Data of the same place whose link is gone and whose server does not run. */
+function removeOrphans(prefix: string): void {
+  for (const name of readdirSync(relocatedRoot).filter((entry) => entry.startsWith(prefix))) {
+    const lock = readServerLock(join(relocatedRoot, name));
+    if (lock === undefined || !isPostgres(lock.pid)) rmSync(join(relocatedRoot, name), { recursive: true, force: true });
+  }
 }
 
 /** Deletes the database, wherever it lies. The server must have stopped. */
