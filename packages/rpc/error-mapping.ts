@@ -57,6 +57,8 @@ function fromConnect(error: ConnectError, onUnforeseen: (error: unknown) => void
   // The library calls a body that does not decode `internal`, as if the fault were ours.
   if (error.rawMessage.startsWith("parse binary:"))
     return apiError("FIELD_INVALID", `Cannot decode the message: ${error.rawMessage}`, { field: "body" }, undefined, error);
+  // A caller that gives up resets its stream; Bun's client does so with INTERNAL_ERROR.
+  if (error.rawMessage.startsWith("http/2 stream closed")) return apiError("CANCELED", "The caller went away", {}, undefined, error);
   onUnforeseen(error);
   return apiError("INTERNAL", "The call failed inside the platform", {}, undefined, error);
 }
