@@ -1,5 +1,5 @@
 /** `bun run dev`: the whole system on this machine until it is asked to stop. A second start finds the first. */
-import { mkdirSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { banner } from "./banner.ts";
@@ -24,7 +24,7 @@ export async function dev(options: DevOptions, environment: Environment, output:
   if (options.doctor) return await diagnose(output);
   if (options.kafka) throw new Complaint('Cannot run "dev" with --kafka: it comes with the broker adapter; the embedded log serves until then');
   const directory = resolve(options.dataDirectory);
-  mkdirSync(directory, { recursive: true });
+  makeDataFolder(directory);
   const lock = takeMeshLock(directory);
   if (lock.kind === "held") return await tellAboutOther(directory, lock.by, options, output);
   try {
@@ -32,6 +32,15 @@ export async function dev(options: DevOptions, environment: Environment, output:
     return await runUntilStopped(directory, options, environment, output);
   } finally {
     lock.release();
+  }
+}
+
+function makeDataFolder(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, constants.W_OK);
+  } catch (cause) {
+    throw new Complaint(`Cannot use data folder "${directory}": ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }
 

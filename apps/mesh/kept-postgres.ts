@@ -6,6 +6,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type EmbeddedPostgres, type Logger, removeEmbeddedPostgresData, startEmbeddedPostgres } from "@ridegrid/runtime";
+import { Complaint } from "./complaint.ts";
 import type { PortPlan } from "./free-port.ts";
 import { embeddedMaxConnections, postgresPortPreferred, watchIntervalMs } from "./limits.ts";
 
@@ -31,7 +32,9 @@ export async function keepPostgres({ directory, ports, portOffset, logger, onRes
   const dataDir = join(directory, "postgres");
   // A server left running keeps the port it has.
   const port = mayBeRunning(dataDir) ? {} : { port: await ports.take("Postgres", postgresPortPreferred + portOffset) };
-  let server = await startEmbeddedPostgres({ dataDir, settings, ...port });
+  let server = await startEmbeddedPostgres({ dataDir, settings, ...port }).catch((cause: unknown) => {
+    throw new Complaint((cause instanceof Error ? cause.message : String(cause)).replaceAll(/\s*\n\s*/g, " | "), { cause });
+  });
   const { adopted } = server;
   let restarting: Promise<void> | undefined;
   let stopped = false;
