@@ -4,7 +4,13 @@
  */
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { driverId, marketId, offerId, proposalId, quoteId, regionId, type RideEvent, type RideEventBody, rideId, riderId, unreachable } from "@ridegrid/domain";
-import { type Envelope as WireEnvelope, EnvelopeSchema, type RideEvent as WireRideEvent, RideEventSchema } from "./gen/ridegrid/event/v1/events_pb.ts";
+import {
+  type Envelope as WireEnvelope,
+  EnvelopeSchema,
+  type RideEvent as WireRideEvent,
+  RideEventSchema,
+  type RideRequested as WireRideRequested,
+} from "./gen/ridegrid/event/v1/events_pb.ts";
 import { latLngFromWire, latLngToWire, moneyFromWire, moneyToWire, present, vehicleFromWire, vehicleToWire } from "./ride-codec.ts";
 import { msFromTimestamp, timestampFromMs } from "./time-codec.ts";
 import { cancelReasonFromWire, cancelReasonToWire, partyFromWire, partyToWire } from "./wire-enums.ts";
@@ -132,25 +138,8 @@ function bodyToWire(body: RideEventBody): BodyInit {
 function bodyFromWire(wire: WireRideEvent, envelope: Envelope): RideEventBody {
   const { event } = wire;
   switch (event.case) {
-    case "rideRequested": {
-      const value = event.value;
-      return {
-        type: "RideRequested",
-        riderId: riderId(value.riderId),
-        quoteId: quoteId(value.quoteId),
-        marketId: marketId(envelope.marketId),
-        homeRegion: regionId(envelope.homeRegion),
-        partition: envelope.partition,
-        pickup: latLngFromWire(value.pickup, "ride_requested.pickup"),
-        dropoff: latLngFromWire(value.dropoff, "ride_requested.dropoff"),
-        seats: value.seats,
-        fare: moneyFromWire(value.fare, "ride_requested.fare"),
-        surge: value.surgeMultiplier,
-        tripMeters: value.tripMeters,
-        tripSeconds: value.tripSeconds,
-        searchDeadlineMs: time(value.searchDeadline, "ride_requested.search_deadline"),
-      };
-    }
+    case "rideRequested":
+      return rideRequestedFromWire(event.value, envelope);
     case "offerSent": {
       const { value } = event;
       const expiresAtMs = time(value.expireTime, "offer_sent.expire_time");
@@ -203,6 +192,25 @@ function bodyFromWire(wire: WireRideEvent, envelope: Envelope): RideEventBody {
     default:
       return unreachable(event);
   }
+}
+
+function rideRequestedFromWire(value: WireRideRequested, envelope: Envelope): RideEventBody {
+  return {
+    type: "RideRequested",
+    riderId: riderId(value.riderId),
+    quoteId: quoteId(value.quoteId),
+    marketId: marketId(envelope.marketId),
+    homeRegion: regionId(envelope.homeRegion),
+    partition: envelope.partition,
+    pickup: latLngFromWire(value.pickup, "ride_requested.pickup"),
+    dropoff: latLngFromWire(value.dropoff, "ride_requested.dropoff"),
+    seats: value.seats,
+    fare: moneyFromWire(value.fare, "ride_requested.fare"),
+    surge: value.surgeMultiplier,
+    tripMeters: value.tripMeters,
+    tripSeconds: value.tripSeconds,
+    searchDeadlineMs: time(value.searchDeadline, "ride_requested.search_deadline"),
+  };
 }
 
 function time(timestamp: Parameters<typeof msFromTimestamp>[0], field: string): number {

@@ -20,8 +20,8 @@ export const tariff: Tariff = {
   cancellationFeeMinor: 500,
   noShowFeeMinor: 700,
 };
-export const rider: RiderId = riderId("r-1");
-export const epoch = 7;
+const rider: RiderId = riderId("r-1");
+const epoch = 7;
 
 const offer = offerId("offer-1");
 const place = { marketId: marketId("nyc"), homeRegion: regionId("ewr"), partition: 0 };

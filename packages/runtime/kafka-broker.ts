@@ -63,7 +63,7 @@ export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<Kaf
 }
 
 /** The directory of the jars, fetched by Maven when the cache has none or its manifest does not match. */
-export async function kafkaJars(): Promise<string> {
+async function kafkaJars(): Promise<string> {
   const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
   const directory = join(cache, "ridegrid", `kafka-${kafkaVersion}`);
   if (intact(directory)) return directory;

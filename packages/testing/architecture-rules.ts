@@ -69,12 +69,26 @@ export const timeAndDiceArePassedIn: Rule = (file) => (mayTouchTime.test(file.pa
 export const onlyRootsReadTheEnvironment: Rule = (file) =>
   mayTouchTime.test(file.path) || file.isTest ? [] : members(file, "process", "env").map((line) => `${file.path}:${line} reads process.env`);
 
-export const functionsAreShort: Rule = (file) =>
-  [...walk(file.program)].flatMap(({ node, parent }) => {
-    if (!/^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(node.type) || isSuite(file, parent)) return [];
-    const lines = lineOf(file, node.end) - lineOf(file, node.start) + 1;
+/** A function's own lines: functions inside it are measured by themselves, so that a factory may hold several short ones. */
+export const functionsAreShort: Rule = (file) => {
+  const functions = functionsOf(file);
+  return functions.flatMap(({ node, parent }) => {
+    if (isSuite(file, parent)) return [];
+    const nested = functions.filter(({ node: inner }) => inner !== node && node.start <= inner.start && inner.end <= node.end);
+    const outermost = nested.filter(({ node: one }) => !nested.some(({ node: other }) => other !== one && other.start <= one.start && one.end <= other.end));
+    // The line on which an inner function begins is its holder's too.
+    const lines = linesOf(file, node) - outermost.reduce((sum, { node: inner }) => sum + linesOf(file, inner) - 1, 0);
     return lines > functionLinesMax ? [`${file.path}:${lineOf(file, node.start)} is a function of ${lines} lines`] : [];
   });
+};
+
+function functionsOf(file: SourceFile) {
+  return [...walk(file.program)].filter(({ node }) => /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(node.type));
+}
+
+function linesOf(file: SourceFile, node: { readonly start: number; readonly end: number }): number {
+  return lineOf(file, node.end) - lineOf(file, node.start) + 1;
+}
 
 export const filesOpenWithAComment: Rule = (file) => {
   const opening = /^(?:#!.*\n)?\/\*\*[\s\S]*?\*\//.exec(file.text)?.[0];

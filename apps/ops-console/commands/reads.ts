@@ -42,7 +42,7 @@ async function ride({ client, operands }: CommandContext): Promise<CommandResult
       entry.elapsedMs,
       timeText(entry.occurTime),
       entry.driverId,
-      `${entry.region}.${entry.topic}`,
+      entry.topic,
       entry.partition,
       entry.offset,
       entry.traceId,
