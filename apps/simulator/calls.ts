@@ -42,7 +42,10 @@ export function createCalls({ clock, random, signal, onFailure, patienceMs = com
         onFailure(failure.reason);
         if (failure.kind === "token") identity.renew();
         const waitMs = backoffMs(tries, random) + (failure.kind === "passing" ? failure.delayMs : 0);
-        if (clock.nowMs() + waitMs > deadlineMs) return { kind: "gave_up", reason: failure.reason };
+        if (clock.nowMs() + waitMs > deadlineMs) {
+          onFailure(`GAVE_UP_${failure.reason}`);
+          return { kind: "gave_up", reason: failure.reason };
+        }
         if (!(await pause(waitMs, signal))) return { kind: "gave_up", reason: "STOPPED" };
       }
     }

@@ -38,7 +38,8 @@ export const callTimeoutMs = 10_000;
 /** How long one command is repeated with the same request id before its sender gives up. */
 export const commandPatienceMs = 90_000;
 export const retryBaseMs = 100;
-export const retryMaxMs = 2_000;
+/** Steps grow to this: many clients that come back too soon keep a slow platform slow. */
+export const retryMaxMs = 4_000;
 /** How long a platform may take to answer at all before a simulation does not start. */
 export const startPatienceMs = 10_000;
 
@@ -63,7 +64,7 @@ export const riderCancelShare = 0.03;
 /** City seconds after the request at which a rider who changes his mind cancels. */
 export const riderCancelSeconds = { min: 5, max: 90 };
 /** City seconds a rider waits for a driver to be assigned. */
-export const riderPatienceSeconds = { min: 600, max: 1_200 };
+export const riderPatienceSeconds = { min: 900, max: 1_800 };
 export const quoteTriesMax = 5;
 /** How long a driver at the pickup waits for the rider to tell the PIN. */
 export const pinPatienceMs = 30_000;

@@ -9,7 +9,7 @@ import { DriverService, type WatchOffersResponse, WatchOffersResponseSchema } fr
 import { OpsService } from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
 import { RiderService } from "@ridegrid/contracts/gen/rider/v1/rider_service_pb";
 import { DriverStatus } from "@ridegrid/contracts/gen/type/v1/driver_pb";
-import { CancelReason, OfferSchema, OfferStatus, Party, RideSchema, RideStatus, type Ride } from "@ridegrid/contracts/gen/type/v1/ride_pb";
+import { type CancelReason, OfferSchema, OfferStatus, Party, RideSchema, RideStatus, type Ride } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { latLngToCell } from "h3-js";
 
 export type Misbehavior = {

@@ -31,7 +31,7 @@ export type SimulationReport = {
   /** What the platform counts for the same riders; null when the run was stopped before they were compared. */
   readonly platform: PlatformTally | null;
   readonly positions: { readonly reported: number; readonly acknowledged: number; readonly rejected: Readonly<Record<string, number>> };
-  /** Attempts that failed in passing and were repeated, by reason. */
+  /** Attempts that failed in passing and were repeated, riders' refusals and what was given up, by reason. */
   readonly failures: Readonly<Record<string, number>>;
   /** Records that each topic gained during the run. */
   readonly records: Readonly<Record<string, number>>;

@@ -9,7 +9,7 @@ import type { Identity } from "./identity.ts";
 import { quoteTriesMax, riderCancelSeconds, riderCancelShare, riderPatienceSeconds } from "./limits.ts";
 import { childController, pause } from "./pause.ts";
 import type { Random } from "./random.ts";
-import { keepWait } from "./tally.ts";
+import { count, keepWait } from "./tally.ts";
 import { createVersionCheck } from "./witness.ts";
 import { wallMs, type World } from "./world.ts";
 
@@ -49,12 +49,14 @@ async function requestRide(world: World, { identity, request }: Rider): Promise<
   const { pickup, dropoff, seats } = request;
   for (let tries = 0; tries < quoteTriesMax; tries++) {
     const quoted = await calls.run(identity, (options) => gateway.rider.quoteFare({ pickup, dropoff, seats }, options));
+    if (quoted.kind === "refused") count(world.tally.failures, `REFUSED_${quoted.reason}`);
     if (quoted.kind !== "done" || quoted.value.quote === undefined) return null;
     const { quoteId } = quoted.value.quote;
     const requestId = world.newRequestId();
     const answer = await calls.run(identity, (options) => gateway.rider.requestRide({ requestId, quoteId }, options));
     if (answer.kind === "done") return answer.value.ride ?? null;
     if (answer.kind === "gave_up") return null;
+    count(world.tally.failures, `REFUSED_${answer.reason}`);
     if (answer.reason === "RIDE_ALREADY_OPEN") return openRide(world, identity);
     if (answer.reason !== "QUOTE_EXPIRED" && answer.reason !== "QUOTE_NOT_FOUND" && answer.reason !== "QUOTE_USED") return null;
   }
