@@ -34,11 +34,13 @@ import {
   pruneRowsMax,
   watchersMax,
 } from "./limits.ts";
+import { createMarketCells } from "./market-cells.ts";
+import { createMarketFeeds } from "./market-feeds.ts";
 import { createReach } from "./reach.ts";
 import { createPostgresRideStore } from "./ride-store.postgres.ts";
 import { pollForOthers } from "./shared-poll.ts";
 import type { StateQueryParts } from "./state-query-parts.ts";
-import { followTelemetry } from "./telemetry-reader.ts";
+import { followMarketState, followTelemetry } from "./telemetry-reader.ts";
 import { createWakeups } from "./wakeups.ts";
 import { withTimeout } from "./with-timeout.ts";
 
@@ -70,7 +72,7 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
   let stopped: Promise<void> | null = null;
   const readiness = () => [{ name, ready: started, detail: started ? "" : "has not started" }];
   const parts = createParts(deps, { name, readiness, startedAtMs: () => startedAtMs });
-  const { partitions, rides, drivers, wakeups, positions } = parts;
+  const { partitions, rides, drivers, wakeups, positions, cells } = parts;
   const consumer = createFoldConsumer({ ...deps, leaseSql: deps.leaseSql ?? sql, partitions, rides, drivers, wakeups });
 
   async function shutDown(): Promise<void> {
@@ -89,6 +91,7 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
       const { signal } = stopping;
       loops = Promise.all([
         ...partitions.map((partition) => followTelemetry({ context, region, eventLog: deps.eventLog, positions }, partition, signal)),
+        ...partitions.map((partition) => followMarketState({ context, region, eventLog: deps.eventLog, cells }, partition, signal)),
         pollForOthers({ context, sql, region, partitions, rides, drivers, wakeups, isOurs: (partition) => consumer.isOurs(partition) }, signal),
         pruneDrivers(parts, signal),
       ]);
@@ -106,6 +109,10 @@ function createParts({ context, region, regions, sql, eventLog }: StateQueryDeps
   const partitions = [...new Set(regions.region(region).markets.map((market) => market.partition))].toSorted((left, right) => left - right);
   const topic = physicalTopic(region, "ride-events.v1");
   const rides = createPostgresRideStore({ sql, region });
+  const drivers = createPostgresDriverStore({ sql, region });
+  const wakeups = createWakeups({ max: watchersMax });
+  const positions = createLastPositions({ max: positionsMax });
+  const cells = createMarketCells(regions.region(region).markets.map(({ marketId }) => marketId));
   const reach = createReach({
     clock: context.clock,
     partitions,
@@ -122,9 +129,11 @@ function createParts({ context, region, regions, sql, eventLog }: StateQueryDeps
     sql,
     eventLog,
     rides,
-    drivers: createPostgresDriverStore({ sql, region }),
-    wakeups: createWakeups({ max: watchersMax }),
-    positions: createLastPositions({ max: positionsMax }),
+    drivers,
+    wakeups,
+    positions,
+    cells,
+    markets: createMarketFeeds({ context, rides, drivers, positions, cells, wakeups }),
     reach,
   };
 }
@@ -134,7 +143,7 @@ function registerRoutes(router: ConnectRouter, parts: StateQueryParts): void {
     getRideView: (request, context) => getRideView(parts, request, context),
     watchRide: (request, context) => watchRide(parts, request, context),
     watchDriver: (request, context) => watchDriver(parts, request, context),
-    watchMarket,
+    watchMarket: (request, context) => watchMarket(parts, request, context),
     searchRides: (request) => searchRides(parts, request),
     getRideTimeline: (request) => getRideTimeline(parts, request),
     getRegionHealth: (request) => getRegionHealth(parts, request),

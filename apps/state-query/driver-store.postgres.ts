@@ -2,10 +2,15 @@
 import type { Queryable } from "@ridegrid/eventlog";
 import type { Sql } from "@ridegrid/runtime";
 import type { DriverRecord } from "./driver-record.ts";
-import type { DriverHistoryBounds, DriverStore, StoredDriverEvent } from "./driver-store.ts";
+import type { DriverHistoryBounds, DriverStore, MarketDriverRow, StoredDriverEvent } from "./driver-store.ts";
 
 export function createPostgresDriverStore({ sql, region }: { readonly sql: Sql; readonly region: string }): DriverStore {
   return {
+    async onShift(marketId, limit) {
+      return await sql<MarketDriverRow[]>`
+        SELECT driver_id AS "driverId", status FROM driver_view
+        WHERE home_region = ${region} AND market_id = ${marketId} AND status <> 'offline' ORDER BY driver_id LIMIT ${limit}`;
+    },
     async latest(driverId) {
       const [row] = await sql<StoredDriverEvent[]>`SELECT version, payload FROM driver_view WHERE home_region = ${region} AND driver_id = ${driverId}`;
       return row ?? null;

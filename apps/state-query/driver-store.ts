@@ -1,10 +1,15 @@
 /** What is kept of drivers in one home region: the newest event of each, and a bounded history for streams that resume. */
+import type { DriverStatus } from "@ridegrid/domain";
 import type { Queryable } from "@ridegrid/eventlog";
 import type { DriverRecord } from "./driver-record.ts";
 
 export type StoredDriverEvent = { readonly version: number; readonly payload: Uint8Array };
 
+export type MarketDriverRow = { readonly driverId: string; readonly status: DriverStatus };
+
 export interface DriverStore {
+  /** Drivers on shift in a market, in order of id; at most `limit`. */
+  onShift(marketId: string, limit: number): Promise<readonly MarketDriverRow[]>;
   latest(driverId: string): Promise<StoredDriverEvent | null>;
   /** Events from a version on (inclusive), in order; at most `limit`. */
   eventsFrom(driverId: string, version: number, limit: number): Promise<readonly StoredDriverEvent[]>;

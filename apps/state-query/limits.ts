@@ -42,6 +42,20 @@ export const positionsBackfillMs = 60_000;
 export const positionFutureMaxMs = 10_000;
 /** An older position says nothing about where a driver is. */
 export const positionShownMaxMs = 60_000;
+
+/** Markets that operators watch are read this often at most... */
+export const marketTickMs = 1_000;
+/** ...and take at most this share of one connection's time. */
+export const marketLoadMax = 0.25;
+export const marketDriversMax = 10_000;
+export const marketRidesMax = 5_000;
+/** Drivers, rides and cells that have left a watched market and are remembered for readers behind; further behind is a snapshot. */
+export const marketGoneMax = 5_000;
+/** A driver that is silent for longer is shown as stale. */
+export const positionStaleMs = 20_000;
+/** Matching repeats a market's state each 15 s; an older one says nothing about now. */
+export const marketStateShownMaxMs = 60_000;
+export const marketStateBackfillMs = marketStateShownMaxMs;
 export const telemetryBatchRecordsMax = 500;
 export const telemetryBatchBytesMax = 1 << 20;
 export const logWaitMs = 5_000;

@@ -18,6 +18,10 @@ export function createPostgresRideStore({ sql, region }: { readonly sql: Sql; re
       const [row] = await sql<{ ride: Ride }[]>`SELECT ride FROM ride_view WHERE home_region = ${region} AND ride_id = ${rideId}`;
       return row?.ride ?? null;
     },
+    async many(rideIds) {
+      const rows = await sql<{ ride: Ride }[]>`SELECT ride FROM ride_view WHERE home_region = ${region} AND ride_id = ANY(${[...rideIds]}::uuid[])`;
+      return rows.map((row) => row.ride);
+    },
     async eventsAfter(rideId, version, limit) {
       return await sql<{ version: number; payload: Uint8Array }[]>`
         SELECT version, payload FROM ride_event

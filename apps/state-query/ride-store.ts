@@ -43,6 +43,8 @@ export type RideWrites = {
 
 export interface RideStore {
   ride(rideId: string): Promise<Ride | null>;
+  /** Those of the rides that there are. */
+  many(rideIds: readonly string[]): Promise<readonly Ride[]>;
   /** Payloads of the events after a version, in order; at most `limit`. */
   eventsAfter(rideId: string, version: number, limit: number): Promise<readonly { readonly version: number; readonly payload: Uint8Array }[]>;
   search(search: RideSearch): Promise<readonly Ride[]>;

@@ -5,6 +5,8 @@ import type { ProcessContext, ReadinessPart, Sql } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
 import type { DriverStore } from "./driver-store.ts";
 import type { LastPositions } from "./last-positions.ts";
+import type { MarketCells } from "./market-cells.ts";
+import type { MarketFeeds } from "./market-feeds.ts";
 import type { Reach } from "./reach.ts";
 import type { RideStore } from "./ride-store.ts";
 import type { Wakeups } from "./wakeups.ts";
@@ -22,6 +24,8 @@ export type StateQueryParts = {
   readonly drivers: DriverStore;
   readonly wakeups: Wakeups;
   readonly positions: LastPositions;
+  readonly cells: MarketCells;
+  readonly markets: MarketFeeds;
   readonly reach: Reach;
   readonly readiness: () => readonly ReadinessPart[];
   readonly startedAtMs: () => number;

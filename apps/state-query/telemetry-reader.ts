@@ -1,51 +1,22 @@
-/**
- * Follows `driver-telemetry.v1` of the region's partitions into memory. Every process does, lease or not: positions
- * are shown, never decided by. The log away leaves the last positions where they are.
- */
+/** What this process shows from the log without deciding by it: drivers' last positions, and markets' supply and demand. */
 import { fromBinary } from "@bufbuild/protobuf";
-import { physicalTopic } from "@ridegrid/contracts";
-import { PositionBatchSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
-import { type EventLog, OffsetBelowStart } from "@ridegrid/eventlog";
-import type { ProcessContext } from "@ridegrid/runtime";
+import { MarketStateSchema, PositionBatchSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
+import { type FollowedTopic, followTopic } from "./follow-topic.ts";
 import type { LastPositions } from "./last-positions.ts";
-import { logWaitMs, positionFutureMaxMs, positionsBackfillMs, telemetryBatchBytesMax, telemetryBatchRecordsMax } from "./limits.ts";
-import { retryForever } from "./retry-forever.ts";
+import { marketStateBackfillMs, positionFutureMaxMs, positionsBackfillMs } from "./limits.ts";
+import type { MarketCells } from "./market-cells.ts";
 
-export type TelemetryReaderDeps = {
-  readonly context: ProcessContext;
-  readonly region: string;
-  readonly eventLog: EventLog;
-  readonly positions: LastPositions;
-};
-
-const limits = { maxRecords: telemetryBatchRecordsMax, maxBytes: telemetryBatchBytesMax, maxWaitMs: logWaitMs };
+type Source = Pick<FollowedTopic, "context" | "region" | "eventLog">;
 
 /** Resolves when `signal` aborts. */
-export async function followTelemetry(deps: TelemetryReaderDeps, partition: number, signal: AbortSignal): Promise<void> {
-  const { context, eventLog, positions } = deps;
-  const topic = physicalTopic(deps.region, "driver-telemetry.v1");
-  let next: number | null = null;
-  const step = async (): Promise<void> => {
-    const from: number = next ?? (await eventLog.offsetAt(topic, partition, context.clock.nowMs() - positionsBackfillMs));
-    next = from;
-    const records = await eventLog.read(topic, partition, from, limits, signal);
-    for (const record of records) {
-      applyBatch(record.value);
-      next = record.offset + 1;
-    }
-  };
-  const applyBatch = (value: Uint8Array): void => {
-    try {
-      positions.apply(fromBinary(PositionBatchSchema, value), context.clock.nowMs() + positionFutureMaxMs);
-    } catch (error) {
-      // Matching's consumer of the same record accounts for it; here it only fails to move a car on a map.
-      context.logger.warn({ error, topic, partition }, "dropped a batch of positions that does not decode");
-    }
-  };
-  const onFailure = (error: unknown, attempt: number): void => {
-    // Trimmed away while we were behind: whatever is there now is newer.
-    if (error instanceof OffsetBelowStart) next = null;
-    if (attempt === 1) context.logger.warn({ error, topic, partition }, "cannot read positions; trying again");
-  };
-  await retryForever(step, { random: context.random, signal, onFailure });
+export function followTelemetry({ positions, ...source }: Source & { readonly positions: LastPositions }, partition: number, signal: AbortSignal) {
+  const { clock } = source.context;
+  const apply = (value: Uint8Array): void => void positions.apply(fromBinary(PositionBatchSchema, value), clock.nowMs() + positionFutureMaxMs);
+  return followTopic({ ...source, name: "driver-telemetry.v1", backfillMs: positionsBackfillMs, apply }, partition, signal);
+}
+
+/** Resolves when `signal` aborts. */
+export function followMarketState({ cells, ...source }: Source & { readonly cells: MarketCells }, partition: number, signal: AbortSignal) {
+  const apply = (value: Uint8Array): void => cells.apply(fromBinary(MarketStateSchema, value));
+  return followTopic({ ...source, name: "market-state.v1", backfillMs: marketStateBackfillMs, apply }, partition, signal);
 }

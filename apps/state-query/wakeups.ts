@@ -6,8 +6,8 @@
  */
 import { apiError } from "@ridegrid/rpc";
 
-/** `key` is `ride:<id>` or `driver:<id>`. */
-export type WatchKey = `ride:${string}` | `driver:${string}`;
+/** `key` is `ride:<id>`, `driver:<id>` or `market:<id>`. */
+export type WatchKey = `ride:${string}` | `driver:${string}` | `market:${string}`;
 
 export interface Subscription {
   /**
