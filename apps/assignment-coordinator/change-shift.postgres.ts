@@ -10,6 +10,7 @@ import { claimRequest, storeOutcome } from "./request-store.postgres.ts";
 import { rideFromRow, type RideRow } from "./ride-row.ts";
 import type { RideStoreDeps } from "./ride-store-deps.ts";
 import type { LoadedShift, Outcome, ShiftWork } from "./ride-store.ts";
+import { readServing, shareMarket } from "./serving.postgres.ts";
 import { LostRace, runTransaction } from "./transaction.postgres.ts";
 import type { Tx } from "./tx.ts";
 import { type CausedChange, writeChanges } from "./write-changes.postgres.ts";
@@ -18,7 +19,7 @@ export async function changeShift(deps: RideStoreDeps, work: ShiftWork): Promise
   const result = await runTransaction<Outcome & { readonly changes?: readonly CausedChange[] }>(deps.sql, deps.ids, async (tx, nextId) => {
     const claim = await claimRequest(tx, work.request);
     if (claim !== null) return claim;
-    const loaded = await lockShift(tx, work.driverId);
+    const loaded = await lockShift(tx, work.driverId, work.opensIn);
     const decided = decideSteps(loaded, work);
     if (decided.kind === "refused") return decided;
     const outcome = { kind: "answered", answer: work.answer(decided.driver) } as const;
@@ -47,17 +48,18 @@ function decideSteps(first: LoadedShift, work: ShiftWork): Decided {
 }
 
 /** A driver never seen before gets a row first, so that there is one to lock. */
-async function lockShift(tx: Tx, id: string): Promise<LoadedShift> {
-  const [, rides, drivers, regions, clocks] = await Promise.all([
+async function lockShift(tx: Tx, id: string, opensIn: string | null): Promise<LoadedShift> {
+  const [, , rides, drivers, serving, clocks] = await Promise.all([
+    opensIn === null ? null : shareMarket(tx, opensIn),
     query(tx, "INSERT INTO driver (driver_id, status, version, update_time) VALUES ($1, 'offline', 0, 'epoch') ON CONFLICT DO NOTHING", [id]),
     query<RideRow>(tx, `SELECT ${rideColumnList} FROM ride WHERE ride_id = (SELECT ride_id FROM driver WHERE driver_id = $1) FOR UPDATE`, [id]),
     query<DriverRow>(tx, `SELECT ${driverColumnList} FROM driver WHERE driver_id = $1 FOR UPDATE`, [id]),
-    query<{ region: string }>(tx, "SELECT region FROM region_state WHERE draining", []),
+    readServing(tx),
     query<{ now: Date }>(tx, `SELECT ${clockSql} AS now`, []),
   ]);
   const row = drivers[0];
   const driver = row === undefined ? newDriver(driverId(id)) : driverFromRow(row);
   const ride: Ride | null = rides[0] === undefined ? null : rideFromRow(rides[0]);
   if (driver.rideId !== (ride?.rideId ?? null)) throw new LostRace(`Driver "${id}" moved to another ride while being locked`);
-  return { driver, ride, drainingRegions: new Set(regions.map(({ region }) => region)), nowMs: nowOf(clocks) };
+  return { driver, ride, serving, nowMs: nowOf(clocks) };
 }

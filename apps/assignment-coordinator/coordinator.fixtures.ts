@@ -137,15 +137,16 @@ export type ProposalFacts = {
   readonly driverId: string;
   readonly release?: boolean;
   readonly proposalId?: string;
+  readonly homeRegion?: string;
 };
 
 /** As matching would have written it to the log. */
-export function proposalRecord({ rideId, rideVersion, epoch, driverId, release = false, proposalId = uuid() }: ProposalFacts) {
+export function proposalRecord({ rideId, rideVersion, epoch, driverId, release = false, proposalId = uuid(), homeRegion = "ewr" }: ProposalFacts) {
   const kind = release
     ? ({ case: "release", value: { driverId, silentSeconds: 61 } } as const)
     : ({ case: "offer", value: { driverId, pickupEtaSeconds: 120 } } as const);
   const message = create(MatchProposalSchema, {
-    envelope: { eventId: uuid(), homeRegion: "ewr" },
+    envelope: { eventId: uuid(), homeRegion },
     proposalId,
     rideId,
     rideVersion: BigInt(rideVersion),

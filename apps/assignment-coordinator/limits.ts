@@ -24,6 +24,11 @@ export const driverShareOfFare = 0.8;
 export const sweepEveryMs = 250;
 export const sweepPageMax = 500;
 
+/** A takeover waits for commands under way. */
+export const takeOverLockWaitMs = 10_000;
+/** Rides that ended within this time before a takeover are published again too; the outbox is kept as long. */
+export const replayKeptMs = 24 * 3_600_000;
+
 /** Request ids are promised for 24 hours. */
 export const requestKeptMs = 24 * 3_600_000;
 /** A quote is of no use once it has expired; kept a while so that a late request is told `QUOTE_EXPIRED`. */

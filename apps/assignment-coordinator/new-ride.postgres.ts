@@ -2,7 +2,7 @@
  * RequestRide: a quote becomes a ride. Nothing is locked: UNIQUE (quote_id) and the rider's one open ride decide races,
  * and whoever loses one reads at the next try what won.
  */
-import { decideRide, type FareQuote, rideId } from "@ridegrid/domain";
+import { decideRide, type FareQuote, regionId, rideId } from "@ridegrid/domain";
 import { apiError } from "@ridegrid/rpc";
 import type { RideChange } from "./change.ts";
 import { nowOf } from "./load-ride.postgres.ts";
@@ -12,6 +12,7 @@ import { type QuoteRow, quoteFromRow } from "./quote-store.postgres.ts";
 import { claimRequest, storeOutcome } from "./request-store.postgres.ts";
 import type { RideStoreDeps } from "./ride-store-deps.ts";
 import type { NewRideWork, Outcome } from "./ride-store.ts";
+import { configuredHome, readServing, type Serving, shareMarketOfQuote } from "./serving.postgres.ts";
 import { runTransaction } from "./transaction.postgres.ts";
 import type { Tx } from "./tx.ts";
 import { writeChanges } from "./write-changes.postgres.ts";
@@ -20,7 +21,7 @@ type LoadedQuote = {
   readonly quote: FareQuote | null;
   readonly quoteUsed: boolean;
   readonly riderHasOpenRide: boolean;
-  readonly draining: boolean;
+  readonly serving: Serving;
   readonly nowMs: number;
 };
 
@@ -31,12 +32,15 @@ export async function requestRide(deps: RideStoreDeps, work: NewRideWork): Promi
     // After the request id: an answer that was given stays given. Nothing is dropped to make room.
     if (deps.isOutboxFull()) throw apiError("OVERLOADED", "Cannot take a new ride: too many events wait to be published");
     const loaded = await loadQuote(tx, work);
-    const { quote, quoteUsed, riderHasOpenRide, nowMs } = loaded;
-    if (quote === null) return { kind: "refused", reason: "quote_not_found", message: `Quote "${work.quoteId}" was not found` };
+    const { quoteUsed, riderHasOpenRide, nowMs } = loaded;
+    if (loaded.quote === null) return { kind: "refused", reason: "quote_not_found", message: `Quote "${work.quoteId}" was not found` };
+    // The market may have been taken over since it was quoted.
+    const server = loaded.serving.of(configuredHome(deps.regions, loaded.quote));
+    const quote = { ...loaded.quote, homeRegion: regionId(server.region) };
     const command = { type: "RequestRide", rideId: rideId(nextId()), riderId: work.riderId, quote, quoteUsed, riderHasOpenRide } as const;
     const decision = decideRide(null, null, command, { nowMs, ...marketRules(deps.regions, quote) });
     if (decision.kind === "refused") return decision;
-    if (loaded.draining) return regionDraining(quote.homeRegion);
+    if (server.draining) return regionDraining(server.region);
     const change: RideChange = { kind: "ride", before: null, event: decision.event, ride: decision.ride, driver: null };
     const outcome = { kind: "answered", answer: work.answer(change) } as const;
     await Promise.all([writeChanges(tx, [{ change, cause: work.cause }], nextId), storeOutcome(tx, work.request, outcome)]);
@@ -47,13 +51,14 @@ export async function requestRide(deps: RideStoreDeps, work: NewRideWork): Promi
 }
 
 async function loadQuote(tx: Tx, { quoteId, riderId }: NewRideWork): Promise<LoadedQuote> {
-  const [quotes, facts] = await Promise.all([
+  const [, quotes, facts, serving] = await Promise.all([
+    shareMarketOfQuote(tx, quoteId),
     tx<QuoteRow[]>`SELECT * FROM fare_quote WHERE quote_id = ${quoteId}`,
-    tx<{ quote_used: boolean; open_ride: boolean; draining: boolean; now: Date }[]>`
+    tx<{ quote_used: boolean; open_ride: boolean; now: Date }[]>`
       SELECT EXISTS (SELECT FROM ride WHERE quote_id = ${quoteId}) AS quote_used,
         EXISTS (SELECT FROM ride WHERE rider_id = ${riderId} AND status IN ('requested', 'offered', 'assigned', 'arrived', 'in_progress')) AS open_ride,
-        EXISTS (SELECT FROM region_state JOIN fare_quote ON home_region = region WHERE quote_id = ${quoteId} AND draining) AS draining,
         date_trunc('milliseconds', clock_timestamp()) AS now`,
+    readServing(tx),
   ]);
   const row = quotes[0];
   const fact = facts[0];
@@ -61,7 +66,7 @@ async function loadQuote(tx: Tx, { quoteId, riderId }: NewRideWork): Promise<Loa
     quote: row === undefined ? null : quoteFromRow(row),
     quoteUsed: fact?.quote_used === true,
     riderHasOpenRide: fact?.open_ride === true,
-    draining: fact?.draining === true,
+    serving,
     nowMs: nowOf(facts),
   };
 }

@@ -1,6 +1,7 @@
 /** Operators' acts on Postgres: request id, lock, change, audit and answer in one transaction. */
 import type { IdSource } from "@ridegrid/domain";
 import type { Sql } from "@ridegrid/runtime";
+import type { Regions } from "@ridegrid/spatial";
 import type { AuditEntry } from "./audit.ts";
 import { writeAudit } from "./audit.postgres.ts";
 import { waiverOf } from "./ledger.ts";
@@ -11,16 +12,28 @@ import { databaseNowMs } from "./read-clock.postgres.ts";
 import { claimRequest, storeOutcome } from "./request-store.postgres.ts";
 import type { Outcome } from "./ride-store.ts";
 import { runTransaction } from "./transaction.postgres.ts";
+import { type TakenOver, takeOver } from "./take-over.postgres.ts";
 import type { Tx } from "./tx.ts";
 import { rideId } from "@ridegrid/domain";
 
-type OperatorStoreDeps = { readonly sql: Sql; readonly ids: IdSource };
+type OperatorStoreDeps = {
+  readonly sql: Sql;
+  readonly ids: IdSource;
+  readonly regions: Regions;
+  /** Called after a commit that wrote outbox rows of the home region. */
+  readonly onCommit: (homeRegion: string) => void;
+};
 
-export function createPostgresOperatorStore({ sql, ids }: OperatorStoreDeps): OperatorStore {
+export function createPostgresOperatorStore({ sql, ids, regions, onCommit }: OperatorStoreDeps): OperatorStore {
   return {
     resetPinTries: (id, act) => runTransaction(sql, ids, (tx, nextId) => resetPinTries(tx, id, act, nextId)),
     waiveFee: (id, act) => runTransaction(sql, ids, (tx, nextId) => waiveFee(tx, id, act, nextId)),
     setDraining: (region, draining, act) => runTransaction(sql, ids, (tx, nextId) => setDraining(tx, { region, draining }, act, nextId)),
+    async takeOver(region, act) {
+      const outcome = await runTransaction(sql, ids, (tx, nextId) => takeOverRegion(tx, { region, regions }, act, nextId));
+      onCommit(regions.region(region).neighbor);
+      return outcome;
+    },
   };
 }
 
@@ -58,6 +71,24 @@ async function setDraining(tx: Tx, to: { readonly region: string; readonly drain
   await tx`UPDATE region_state SET draining = ${to.draining} WHERE region = ${to.region}`;
   const audit = { subject: to.region, before: words(rows[0]?.draining === true), after: words(to.draining), atMs: await databaseNowMs(tx) };
   return await finish(tx, act, { result: null, audit }, nextId);
+}
+
+async function takeOverRegion(
+  tx: Tx,
+  lost: { readonly region: string; readonly regions: Regions },
+  act: Act<TakenOver>,
+  nextId: () => string,
+): Promise<Outcome> {
+  const claim = await claimRequest(tx, act.request);
+  if (claim !== null) return claim;
+  const { region, regions } = lost;
+  const taken = await takeOver(tx, region, regions);
+  const after =
+    taken.regions.length === 0
+      ? "serves nothing already"
+      : `${taken.regions.join(", ")} served by ${regions.region(region).neighbor}: ${taken.openRides} open rides (${taken.withoutHistory} without their first events), ${taken.drivers} drivers, ${taken.eventsReplayed} events published again`;
+  const audit = { subject: region, before: `serves ${taken.regions.join(", ") || "nothing"}`, after, atMs: await databaseNowMs(tx) };
+  return await finish(tx, act, { result: taken, audit }, nextId);
 }
 
 function words(draining: boolean): string {

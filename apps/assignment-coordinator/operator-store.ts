@@ -1,10 +1,11 @@
 /**
- * The port of what operators change besides a ride's state: PIN locks, fees, drains. Each act is applied once per
+ * The port of what operators change besides a ride's state: PIN locks, fees, drains, takeovers. Each act is applied once per
  * request id and audited in its own transaction.
  */
 import type { Money, Refusal, Ride } from "@ridegrid/domain";
 import type { RequestKey } from "./request-key.ts";
 import type { Outcome } from "./ride-store.ts";
+import type { TakenOver } from "./take-over.postgres.ts";
 
 export type Act<Result> = {
   readonly request: RequestKey;
@@ -21,6 +22,8 @@ export interface OperatorStore {
   resetPinTries(rideId: string, act: Act<Ride>): Promise<Outcome>;
   waiveFee(rideId: string, act: Act<{ readonly ride: Ride; readonly waived: Money }>): Promise<Outcome>;
   setDraining(region: string, draining: boolean, act: Act<null>): Promise<Outcome>;
+  /** Everything at home in the region moves to its neighbor. */
+  takeOver(region: string, act: Act<TakenOver>): Promise<Outcome>;
 }
 
 export const rideNotFound: Refusal = { kind: "refused", reason: "ride_not_found", message: "The ride was not found" };

@@ -54,6 +54,7 @@ function factsOf(record: StoredRecord, wire: MatchProposal): Omit<ReleaseProposa
     proposalId: proposalId(wire.proposalId),
     rideId: rideId(wire.rideId),
     rideVersion: Number(wire.rideVersion),
+    homeRegion: wire.envelope?.homeRegion ?? "",
     leaseEpoch: Number(wire.leaseEpoch),
     causationId: wire.envelope?.eventId ?? "",
     traceparent: wire.envelope?.traceparent ?? "",

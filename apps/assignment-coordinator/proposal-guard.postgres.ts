@@ -43,7 +43,7 @@ type JsonRow<Row> = { readonly [Column in keyof Row]: Row[Column] extends Date ?
 const guardSql = `
   WITH proposal AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1::text::jsonb) AS p(
-      position integer, proposal_id uuid, ride_id uuid, ride_version bigint, lease_epoch bigint, driver_id text, pickup_eta_seconds integer, offer_id uuid)
+      position integer, proposal_id uuid, ride_id uuid, ride_version bigint, home_region text, lease_epoch bigint, driver_id text, pickup_eta_seconds integer, offer_id uuid)
   ), policy AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($2::text::jsonb) AS m(market_id text, offer_ttl_ms double precision)
   ), locked_ride AS MATERIALIZED (
@@ -54,7 +54,7 @@ const guardSql = `
     JOIN locked_ride r ON r.ride_id = p.ride_id
     JOIN policy ON policy.market_id = r.market_id
     JOIN matching.lease l ON l.home_region = r.home_region AND l.consumer = $3 AND l.partition = r.partition
-    WHERE r.status = 'requested' AND r.version = p.ride_version AND l.epoch = p.lease_epoch AND NOT (p.driver_id = ANY (r.blocked_drivers))
+    WHERE r.status = 'requested' AND r.version = p.ride_version AND r.home_region = p.home_region AND l.epoch = p.lease_epoch AND NOT (p.driver_id = ANY (r.blocked_drivers))
   ), locked_driver AS MATERIALIZED (
     SELECT d.* FROM driver d WHERE d.driver_id IN (SELECT driver_id FROM candidate) ORDER BY d.driver_id FOR UPDATE
   ), clock AS MATERIALIZED (
@@ -94,6 +94,7 @@ function toRow(proposal: OfferProposal, position: number) {
     proposal_id: proposal.proposalId,
     ride_id: proposal.rideId,
     ride_version: proposal.rideVersion,
+    home_region: proposal.homeRegion,
     lease_epoch: proposal.leaseEpoch,
     driver_id: proposal.driverId,
     pickup_eta_seconds: proposal.pickupEtaSeconds,

@@ -10,6 +10,7 @@ import { physicalTopic, timestampFromMs } from "@ridegrid/contracts";
 import { DeadLetterRecordSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
 import { appendOutbox, createLeaseKeeper, type DeadLetter, type EventLog, type Lease, type LeaseKeeper, runConsumer } from "@ridegrid/eventlog";
 import type { ProcessContext, Sql } from "@ridegrid/runtime";
+import { partitionsWithinReach } from "@ridegrid/spatial";
 import type { ProposalDeps } from "./proposal.ts";
 import { applyProposals } from "./proposal-consumer.ts";
 import { databaseNowMs } from "./read-clock.postgres.ts";
@@ -45,9 +46,9 @@ export function createProposalIntake(deps: ProposalIntakeDeps): LeaseKeeper {
   });
 }
 
-/** The partitions that a market uses: the others are empty. */
+/** The partitions that a market uses or, after a takeover, may use: the others are empty. */
 function partitionsOf({ regions }: ProposalDeps) {
-  return regions.all.flatMap(({ id, markets }) => [...new Set(markets.map(({ partition }) => partition))].map((partition) => ({ homeRegion: id, partition })));
+  return regions.all.flatMap(({ id }) => partitionsWithinReach(regions, id).map((partition) => ({ homeRegion: id, partition })));
 }
 
 function consume({ context, sql, proposals, eventLog, onCommit }: ProposalIntakeDeps, lease: Lease, decided: Counter): Promise<unknown> {

@@ -6,6 +6,8 @@ export type OfferProposal = {
   readonly proposalId: ProposalId;
   readonly rideId: RideId;
   readonly rideVersion: number;
+  /** Of the lease that it was made under: only with it does the epoch name a lease. */
+  readonly homeRegion: string;
   readonly leaseEpoch: number;
   readonly driverId: DriverId;
   readonly pickupEtaSeconds: number;

@@ -65,7 +65,8 @@ async function lockPage(tx: Tx, { offers, releases }: Proposals, consumer: strin
 
 function decideRelease(release: ReleaseProposal, { rides, drivers, epochs, nowMs }: Loaded, { regions }: ProposalDeps): RideChange | null {
   const ride = rides.get(release.rideId);
-  if (ride === undefined) return null;
+  // A ride that was taken over is another lease's, whose epoch may happen to be the same.
+  if (ride === undefined || ride.homeRegion !== release.homeRegion) return null;
   const driver = ride.offer === null ? null : (drivers.get(ride.offer.driverId) ?? null);
   const { driverId, rideVersion, leaseEpoch } = release;
   const currentEpoch = epochs.get(`${ride.homeRegion}/${ride.partition}`) ?? 0;

@@ -22,6 +22,7 @@ import type {
 import type { AuditEntry } from "./audit.ts";
 import type { Cause, RideChange } from "./change.ts";
 import type { RequestKey } from "./request-key.ts";
+import type { Serving } from "./serving.postgres.ts";
 
 export type RideTarget =
   { readonly kind: "ride"; readonly rideId: RideId } | { readonly kind: "offer"; readonly offerId: OfferId; readonly driverId: DriverId };
@@ -56,7 +57,7 @@ export type NewRideWork = {
 };
 
 /** `ride` is the one that the driver is asked about or on, locked before the driver. */
-export type LoadedShift = { readonly driver: Driver; readonly ride: Ride | null; readonly drainingRegions: ReadonlySet<string>; readonly nowMs: number };
+export type LoadedShift = { readonly driver: Driver; readonly ride: Ride | null; readonly serving: Serving; readonly nowMs: number };
 
 export type ShiftStep = { readonly kind: "ride"; readonly decision: RideDecision } | { readonly kind: "shift"; readonly decision: ShiftDecision };
 
@@ -64,6 +65,8 @@ export type ShiftWork = {
   readonly request: RequestKey;
   readonly cause: Cause;
   readonly driverId: DriverId;
+  /** The market that a shift opens in; null when none does. */
+  readonly opensIn: string | null;
   /** One step at a time, each seeing what the one before it made; null when there is nothing left to do. */
   readonly next: (loaded: LoadedShift, done: number) => ShiftStep | null;
   readonly answer: (driver: Driver) => Uint8Array;

@@ -29,6 +29,7 @@ import { releaseRide } from "./handlers/release-ride.ts";
 import { requestRide } from "./handlers/request-ride.ts";
 import { resetPinTries } from "./handlers/reset-pin-tries.ts";
 import { startRide } from "./handlers/start-ride.ts";
+import { takeOverRegion } from "./handlers/take-over-region.ts";
 import { waiveFee } from "./handlers/waive-fee.ts";
 
 export function coordinatorRoutes(router: ConnectRouter, gate: CommandGate, deps: HandlerDeps & PipelineHealthDeps): void {
@@ -56,6 +57,7 @@ export function coordinatorRoutes(router: ConnectRouter, gate: CommandGate, deps
     resetPinTries: gated(resetPinTries(deps)),
     drainRegion: gated(drainRegion(deps)),
     undrainRegion: gated(undrainRegion(deps)),
+    takeOverRegion: gated(takeOverRegion(deps)),
     listAuditEntries: gated(listAuditEntries(deps)),
     getRide: gated(getRide(deps)),
     locateRide: gated(locateRide(deps)),

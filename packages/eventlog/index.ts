@@ -20,6 +20,7 @@ export { isTransientFault } from "./fault.ts";
 export { createLeaseKeeper, type Lease, type LeaseKeeper, type LeaseKeeperDeps, type WantedLease } from "./lease.ts";
 export { appendLimits, type ConsumerLimits, type LeaseLimits, type RelayLimits } from "./limits.ts";
 export { eventLogMigrations } from "./migrations-directory.ts";
+export { abandonOutbox } from "./outbox-abandon.ts";
 export { type OutboxBacklog, type OutboxDepth, readOutboxBacklog } from "./outbox-depth.ts";
 export { appendOutbox, type OutboxRow } from "./outbox.ts";
 export { recordBytes, splitToAppends } from "./record-codec.ts";

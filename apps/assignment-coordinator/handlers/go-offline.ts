@@ -20,6 +20,7 @@ export function goOffline({ store, regions }: HandlerDeps): CoordinatorImpl["goO
       request: requestKey(caller, "GoOffline", GoOfflineRequestSchema, command),
       cause: causeOf(context, command.requestId),
       driverId: driverId(caller.principal),
+      opensIn: null,
       next: (loaded, done) => nextStep(loaded, done, regions),
       answer: (driver) => toBinary(GoOfflineResponseSchema, create(GoOfflineResponseSchema, { driver: driverToWire(driver, null) })),
     });

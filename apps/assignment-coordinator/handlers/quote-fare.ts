@@ -3,12 +3,13 @@ import { create } from "@bufbuild/protobuf";
 import { latLngFromWire, moneyToWire, timestampFromMs } from "@ridegrid/contracts";
 import { type FareQuote as WireFareQuote, FareQuoteSchema } from "@ridegrid/contracts/gen/rider/v1/rider_service_pb";
 import { QuoteFareResponseSchema } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
-import { type FareQuote, type LatLng, quoteFare as priceTrip, quoteId, type Refusal, riderId } from "@ridegrid/domain";
+import { type FareQuote, type LatLng, quoteFare as priceTrip, quoteId, type Refusal, regionId, riderId } from "@ridegrid/domain";
 import { asService, refusalError } from "@ridegrid/rpc";
 import type { RegionMarket } from "@ridegrid/spatial";
 import { matchingAnswerMs, seatsDefault, surgeNone } from "../limits.ts";
 import { databaseNowMs } from "../read-clock.postgres.ts";
 import { callerAs, given } from "../request-facts.ts";
+import { readServing } from "../serving.postgres.ts";
 import { type CoordinatorImpl, type HandlerDeps, serviceName } from "./handler.ts";
 
 export function quoteFare(deps: HandlerDeps): CoordinatorImpl["quoteFare"] {
@@ -20,8 +21,12 @@ export function quoteFare(deps: HandlerDeps): CoordinatorImpl["quoteFare"] {
     const market = deps.regions.marketAt(pickup);
     if (market === undefined || deps.regions.marketAt(dropoff)?.marketId !== market.marketId) throw refusalError(outside(market));
     const seats = command.seats === 0 ? seatsDefault : command.seats;
-    const [estimate, nowMs] = await Promise.all([estimatePickup(deps, market, { pickup, seats }), databaseNowMs(deps.sql)]);
-    const quote = priceTrip(market, { quoteId: quoteId(deps.ids.uuid()), riderId: riderId(caller.principal), pickup, dropoff, seats, ...estimate, nowMs });
+    const homeRegion = regionId((await readServing(deps.sql)).of(market.homeRegion).region);
+    const [estimate, nowMs] = await Promise.all([estimatePickup(deps, { ...market, homeRegion }, { pickup, seats }), databaseNowMs(deps.sql)]);
+    const quote = priceTrip(
+      { ...market, homeRegion },
+      { quoteId: quoteId(deps.ids.uuid()), riderId: riderId(caller.principal), pickup, dropoff, seats, ...estimate, nowMs },
+    );
     await deps.store.saveQuote(quote);
     return create(QuoteFareResponseSchema, { quote: quoteToWire(quote) });
   };
