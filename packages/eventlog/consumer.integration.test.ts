@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createTestContext, createTestDatabase, eventually, type TestContext, type TestDatabase } from "@ridegrid/testing";
 import { loadCheckpoint } from "./checkpoint.ts";
-import { type ConsumerDeps, type ConsumerEnd, runConsumer } from "./consumer.ts";
+import { type ConsumedBatch, type ConsumerDeps, type ConsumerEnd, runConsumer } from "./consumer.ts";
 import { createDeadLetterStore, PoisonRecord } from "./dead-letter.ts";
 import type { Pool, Transaction } from "./dependencies.ts";
 import { createEmbeddedEventLog, type EmbeddedEventLog } from "./event-log.embedded.ts";
@@ -112,6 +112,59 @@ describe("runConsumer()", () => {
     ]);
     expect(letters[0]?.reason).toBe("it does not decode");
     expect(copied).toEqual(["b poison", "b waiting", "b waiting"]);
+  });
+
+  test("replays a poisoned record once with what waited behind it, while more arrives for its key", async () => {
+    const letters = createDeadLetterStore();
+    let mended = false;
+    const apply = async (tx: Transaction, batch: Pick<ConsumedBatch, "records">): Promise<void> => {
+      const bad = batch.records.find((record) => new TextDecoder().decode(record.value).endsWith("poison"));
+      await note(tx, batch);
+      if (bad && !mended) throw new PoisonRecord(bad.offset, "it does not decode");
+    };
+    await append("b:1", "b:poison", "b:2", "c:poison");
+    await consume({ apply });
+    await settled(4);
+    const named = (await letters.page(sql, { consumer: "projector", after: null, limit: 10 })).filter(({ kind }) => kind === "poison").map(({ id }) => id);
+    expect(named).toHaveLength(2);
+    const replay = () =>
+      sql.begin((tx) => letters.replay(tx, { consumer: "projector", ids: named, apply: (inner, { record }) => apply(inner, { records: [record] }) }));
+    expect(await replay()).toBe(0);
+    expect((await letters.list(sql)).map(({ offset, attempts }) => [offset, attempts])).toEqual([
+      [1, 2],
+      [2, 0],
+      [3, 2],
+    ]);
+    mended = true;
+    const arriving = (async () => {
+      for (let index = 3; index < 40; index++) await append(`b:${index}`);
+    })();
+    const counts = await Promise.all([replay(), replay(), replay()]);
+    await arriving;
+    await settled(41);
+    expect(counts).toEqual([2, 2, 2]);
+    expect(await letters.list(sql)).toEqual([]);
+    const inOrderApplied = (await sql<{ note: string }[]>`SELECT note FROM effect WHERE note LIKE 'b%' ORDER BY ctid`).map((row) => row.note);
+    expect(inOrderApplied).toEqual(["b:1", "b:poison", ...Array.from({ length: 38 }, (_, index) => `b:${index + 2}`)]);
+    expect((await effects()).filter((effect) => effect === "c:poison")).toHaveLength(1);
+  });
+
+  test("replays nothing past a poisoned record that nobody named", async () => {
+    const letters = createDeadLetterStore();
+    await append("b:poison", "b:1", "b:2");
+    await consume({
+      async apply(tx, batch) {
+        const bad = batch.records.find((record) => new TextDecoder().decode(record.value).endsWith("poison"));
+        await note(tx, batch);
+        if (bad) throw new PoisonRecord(bad.offset, "it does not decode");
+      },
+    });
+    await settled(3);
+    const waiting = (await letters.page(sql, { consumer: "projector", after: null, limit: 10 })).filter(({ kind }) => kind === "waiting").map(({ id }) => id);
+    const apply = (inner: Transaction, { record }: { readonly record: StoredRecord }) => note(inner, { records: [record] });
+    expect(await sql.begin((tx) => letters.replay(tx, { consumer: "projector", ids: waiting, apply }))).toBe(0);
+    expect(await sql.begin((tx) => letters.replay(tx, { consumer: "another", ids: waiting, apply }))).toBe(0);
+    expect(await effects()).toEqual([]);
   });
 
   test("finds the record that an unexplained failure comes from", async () => {

@@ -4,7 +4,8 @@
  * Rows are written in the checkpoint's own transaction. Only deterministic failures come here: a database or network
  * that is away is retried, never dead-lettered.
  */
-import type { Queryable } from "./dependencies.ts";
+import { type DeadLetterReplay, enterBatch, holdConsumer, replayDeadLetters } from "./dead-letter-replay.ts";
+import type { Queryable, Transaction } from "./dependencies.ts";
 import type { StoredRecord } from "./event-log.ts";
 import type { CheckpointKey } from "./checkpoint.ts";
 import { deadLetterPageMax } from "./limits.ts";
@@ -30,6 +31,8 @@ export type DeadLetter = CheckpointKey & {
 };
 
 export type DeadLetterSummary = CheckpointKey & {
+  /** UUIDv7: the order of ids is the order of time. */
+  readonly id: string;
   readonly kind: "poison" | "waiting";
   readonly offset: number;
   readonly key: string;
@@ -39,16 +42,25 @@ export type DeadLetterSummary = CheckpointKey & {
   readonly createdAtMs: number;
 };
 
+/** One consumer's letters of one home region, or of all; from after an id on. */
+type DeadLetterPage = { readonly consumer: string; readonly homeRegion?: string; readonly after: string | null; readonly limit: number };
+
 export interface DeadLetterStore {
   put(tx: Queryable, letters: readonly DeadLetter[]): Promise<void>;
-  /** Those of the keys that have an unresolved dead letter. */
+  /** Those of the keys that have an unresolved dead letter; no replay changes that until the transaction ends. */
   parkedKeys(tx: Queryable, scope: CheckpointKey, keys: readonly string[]): Promise<ReadonlySet<string>>;
   /** Unresolved ones, oldest first, at most 500. */
   list(sql: Queryable): Promise<readonly DeadLetterSummary[]>;
+  /** Unresolved ones in order of id. */
+  page(sql: Queryable, page: DeadLetterPage): Promise<readonly DeadLetterSummary[]>;
+  /** Answers how many of the named are applied now, by this replay or before. */
+  replay(tx: Transaction, replay: DeadLetterReplay): Promise<number>;
+  /** Waits until no batch of the consumer is in flight on the partition, and lets none in until the transaction ends. */
+  holdConsumer(tx: Queryable, scope: CheckpointKey): Promise<void>;
 }
 
 export function createDeadLetterStore(): DeadLetterStore {
-  return { put, parkedKeys, list };
+  return { put, parkedKeys, list, page, replay: replayDeadLetters, holdConsumer };
 }
 
 async function put(tx: Queryable, letters: readonly DeadLetter[]): Promise<void> {
@@ -63,6 +75,7 @@ async function put(tx: Queryable, letters: readonly DeadLetter[]): Promise<void>
 }
 
 async function parkedKeys(tx: Queryable, scope: CheckpointKey, keys: readonly string[]): Promise<ReadonlySet<string>> {
+  await enterBatch(tx, scope);
   const rows = await tx<{ key: string }[]>`
     SELECT DISTINCT key FROM dead_letter
     WHERE home_region = ${scope.homeRegion} AND consumer = ${scope.consumer} AND topic = ${scope.topic} AND partition = ${scope.partition}
@@ -72,11 +85,23 @@ async function parkedKeys(tx: Queryable, scope: CheckpointKey, keys: readonly st
 
 async function list(sql: Queryable): Promise<readonly DeadLetterSummary[]> {
   const rows = await sql<DeadLetterSummary[]>`
-    SELECT home_region AS "homeRegion", consumer, topic, partition, kind, record_offset::float8 AS "offset", key, reason, attempts, headers,
-      floor(extract(epoch FROM create_time) * 1000)::float8 AS "createdAtMs"
+    SELECT ${sql.unsafe(summaryColumns)}
     FROM dead_letter WHERE resolve_time IS NULL ORDER BY create_time, record_offset LIMIT ${deadLetterPageMax}`;
   return [...rows];
 }
+
+async function page(sql: Queryable, { consumer, homeRegion, after, limit }: DeadLetterPage): Promise<readonly DeadLetterSummary[]> {
+  const region = homeRegion ?? null;
+  const rows = await sql<DeadLetterSummary[]>`
+    SELECT ${sql.unsafe(summaryColumns)} FROM dead_letter
+    WHERE resolve_time IS NULL AND consumer = ${consumer} AND (${region}::text IS NULL OR home_region = ${region})
+      AND (${after}::uuid IS NULL OR dead_letter_id > ${after}::uuid)
+    ORDER BY dead_letter_id LIMIT ${Math.min(limit, deadLetterPageMax)}`;
+  return [...rows];
+}
+
+const summaryColumns = `dead_letter_id AS id, home_region AS "homeRegion", consumer, topic, partition, kind, record_offset::float8 AS "offset", key, reason,
+  attempts, headers, floor(extract(epoch FROM create_time) * 1000)::float8 AS "createdAtMs"`;
 
 /** Postgres text holds no NUL, and a poisoned key may. Parked keys are reported in this form. */
 export function storableText(text: string): string {
