@@ -11,14 +11,16 @@ import { physicalTopic, StateService } from "@ridegrid/contracts";
 import { type EventLog, eventLogMigrations, type LeaseLimits, loadCheckpoint } from "@ridegrid/eventlog";
 import type { ServiceDirectory } from "@ridegrid/rpc";
 import { type App, migrate, type ProcessContext, type Sql } from "@ridegrid/runtime";
-import type { Regions } from "@ridegrid/spatial";
+import { marketsWithinReach, partitionsWithinReach, type Regions } from "@ridegrid/spatial";
 import { consumerName } from "./consumer-name.ts";
 import { createPostgresDriverStore } from "./driver-store.postgres.ts";
 import { createFoldConsumer } from "./fold-consumer.ts";
 import { getRegionHealth } from "./handlers/get-region-health.ts";
 import { getRideTimeline } from "./handlers/get-ride-timeline.ts";
 import { getRideView } from "./handlers/get-ride-view.ts";
+import { listRegionDeadLetters } from "./handlers/list-region-dead-letters.ts";
 import { listReadModelViolations } from "./handlers/list-read-model-violations.ts";
+import { replayRegionDeadLetters } from "./handlers/replay-region-dead-letters.ts";
 import { searchRides } from "./handlers/search-rides.ts";
 import { watchDriver } from "./handlers/watch-driver.ts";
 import { watchMarket } from "./handlers/watch-market.ts";
@@ -106,13 +108,13 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
 type Process = Pick<StateQueryParts, "name" | "readiness" | "startedAtMs">;
 
 function createParts({ context, region, regions, sql, eventLog }: StateQueryDeps, process: Process): StateQueryParts {
-  const partitions = [...new Set(regions.region(region).markets.map((market) => market.partition))].toSorted((left, right) => left - right);
+  const partitions = partitionsWithinReach(regions, region);
   const topic = physicalTopic(region, "ride-events.v1");
   const rides = createPostgresRideStore({ sql, region });
   const drivers = createPostgresDriverStore({ sql, region });
   const wakeups = createWakeups({ max: watchersMax });
   const positions = createLastPositions({ max: positionsMax });
-  const cells = createMarketCells(regions.region(region).markets.map(({ marketId }) => marketId));
+  const cells = createMarketCells(marketsWithinReach(regions, region).map(({ marketId }) => marketId));
   const reach = createReach({
     clock: context.clock,
     partitions,
@@ -148,6 +150,8 @@ function registerRoutes(router: ConnectRouter, parts: StateQueryParts): void {
     getRideTimeline: (request) => getRideTimeline(parts, request),
     getRegionHealth: (request) => getRegionHealth(parts, request),
     listReadModelViolations: (request) => listReadModelViolations(parts, request),
+    listRegionDeadLetters: (request) => listRegionDeadLetters(parts, request),
+    replayRegionDeadLetters: (request, context) => replayRegionDeadLetters(parts, request, context),
   });
 }
 
