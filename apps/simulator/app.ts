@@ -10,7 +10,16 @@ import { createDemand, type Demand, fileRate, fleetRate } from "./demand.ts";
 import { createFleet, type Fleet } from "./fleet.ts";
 import { createGatewayClient, type GatewayClient } from "./gateway-client.ts";
 import { createIdentity, type Identity } from "./identity.ts";
-import { compareTimeoutMs, endlessRidesRemembered, farewellMs, invariantPollMs, progressIntervalMs, ridersAtOnceMax, ridesMax, settleBaseMs } from "./limits.ts";
+import {
+  compareTimeoutMs,
+  endlessRidesRemembered,
+  farewellMs,
+  invariantPollMs,
+  progressIntervalMs,
+  ridersAtOnceMax,
+  ridesMax,
+  settleBaseMs,
+} from "./limits.ts";
 import { findMarket } from "./market-lookup.ts";
 import { travelSeconds } from "./movement.ts";
 import { childController, pause } from "./pause.ts";
@@ -73,14 +82,17 @@ async function runSimulation(options: SimulationOptions): Promise<SimulationRepo
   try {
     const before = await topicEnds(world, operator);
     const online = await scene.fleet.goOnline();
-    if (online === 0 && !signal.aborted) throw new Complaint(`Cannot open the city: none of ${options.drivers} drivers could go online at ${world.gateway.url}`);
+    if (online === 0 && !signal.aborted)
+      throw new Complaint(`Cannot open the city: none of ${options.drivers} drivers could go online at ${world.gateway.url}`);
     if (online < options.drivers && !signal.aborted) options.onNotice(`${options.drivers - online} of ${options.drivers} drivers could not go online`);
     view.enter("running");
     const openedAtMs = clock.nowMs();
     await sendRiders(options, scene, openedAtMs);
     const wallSeconds = (clock.nowMs() - openedAtMs) / 1_000;
     view.enter("comparing");
-    const platform = signal.aborted ? null : await settle(world, operator, { marketId: options.market, riderPrefix: scene.riderPrefix, timeoutMs: options.compareTimeoutMs ?? compareTimeoutMs });
+    const platform = signal.aborted
+      ? null
+      : await settle(world, operator, { marketId: options.market, riderPrefix: scene.riderPrefix, timeoutMs: options.compareTimeoutMs ?? compareTimeoutMs });
     await scene.checkInvariants();
     view.enter("closing");
     await scene.fleet.goOffline();
@@ -128,10 +140,25 @@ async function openScene(options: SimulationOptions, signal: AbortSignal): Promi
   const fleet = createFleet({ world, city, source, random: random.fork("drivers"), positions, drivers: options.drivers, subjectPrefix });
   const demand = createDemand({ source, ratePerSecond: demandRate(options, source, random), random: random.fork("demand") });
   const view = createView(options, world);
-  return { world, operator, city, demand, fleet, random, riderPrefix: `sim-${run}-rider-`, view, checkInvariants: invariantCheck(world, operator), close: () => closeAll(streams, positions, gateway) };
+  return {
+    world,
+    operator,
+    city,
+    demand,
+    fleet,
+    random,
+    riderPrefix: `sim-${run}-rider-`,
+    view,
+    checkInvariants: invariantCheck(world, operator),
+    close: () => closeAll(streams, positions, gateway),
+  };
 }
 
-async function openGateway(options: SimulationOptions, subject: string, signal: AbortSignal): Promise<{ readonly gateway: GatewayClient; readonly city: City; readonly operator: Identity }> {
+async function openGateway(
+  options: SimulationOptions,
+  subject: string,
+  signal: AbortSignal,
+): Promise<{ readonly gateway: GatewayClient; readonly city: City; readonly operator: Identity }> {
   const { gateways, clock, market } = options;
   const [firstUrl] = Object.values(gateways);
   if (firstUrl === undefined) throw new Complaint("Cannot open the city: no gateway was given");
@@ -195,9 +222,13 @@ async function sendRiders(options: SimulationOptions, scene: Scene, openedAtMs: 
   }
   view.enter("ending");
   const bound = childController(options.signal);
-  const inTime = await Promise.race([Promise.all(onTheirWay).then(() => true), pause(settleBaseMs + wallMs(world, longestSeconds), bound.controller.signal).then(() => false)]);
+  const inTime = await Promise.race([
+    Promise.all(onTheirWay).then(() => true),
+    pause(settleBaseMs + wallMs(world, longestSeconds), bound.controller.signal).then(() => false),
+  ]);
   bound.controller.abort();
-  if (!inTime && !options.signal.aborted) world.witness.report({ invariant: "I10", detail: `${onTheirWay.size} rides did not end within the bounds of the platform's timers` });
+  if (!inTime && !options.signal.aborted)
+    world.witness.report({ invariant: "I10", detail: `${onTheirWay.size} rides did not end within the bounds of the platform's timers` });
 }
 
 function closeAll(streams: { close(): void }, positions: PositionReports, gateway: GatewayClient): void {

@@ -6,7 +6,17 @@ import { readGateways } from "./inputs.ts";
 describe("parseArguments()", () => {
   test("reads every flag", () => {
     const args = parseArguments("--url http://a:1 --url http://b:2 --rides 7 --drivers 9 --market lon --trips t.csv --speedup 2.5 --seed 3 --json".split(" "));
-    expect(args).toEqual({ urls: ["http://a:1", "http://b:2"], rides: 7, drivers: 9, market: "lon", tripsPath: "t.csv", speedup: 2.5, seed: 3, json: true, help: false });
+    expect(args).toEqual({
+      urls: ["http://a:1", "http://b:2"],
+      rides: 7,
+      drivers: 9,
+      market: "lon",
+      tripsPath: "t.csv",
+      speedup: 2.5,
+      seed: 3,
+      json: true,
+      help: false,
+    });
     expect(parseArguments(["--endless"]).rides).toBeNull();
   });
 

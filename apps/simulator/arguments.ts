@@ -64,7 +64,18 @@ type Values = {
 function parse(args: readonly string[]): { readonly values: Values; readonly positionals: readonly string[] } {
   const text = { type: "string" } as const;
   const yes = { type: "boolean" } as const;
-  const options = { url: { type: "string", multiple: true }, rides: text, endless: yes, drivers: text, market: text, trips: text, speedup: text, seed: text, json: yes, help: yes } as const;
+  const options = {
+    url: { type: "string", multiple: true },
+    rides: text,
+    endless: yes,
+    drivers: text,
+    market: text,
+    trips: text,
+    speedup: text,
+    seed: text,
+    json: yes,
+    help: yes,
+  } as const;
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
   } catch (cause) {
@@ -74,15 +85,21 @@ function parse(args: readonly string[]): { readonly values: Values; readonly pos
   }
 }
 
-function wholeNumber(flag: string, given: string | undefined, { min, max, otherwise }: { readonly min: number; readonly max: number; readonly otherwise: number }): number {
+function wholeNumber(
+  flag: string,
+  given: string | undefined,
+  { min, max, otherwise }: { readonly min: number; readonly max: number; readonly otherwise: number },
+): number {
   if (given === undefined) return otherwise;
   const value = Number(given);
-  if (!/^\d+$/.test(given) || value < min || value > max) throw new Complaint(`Cannot run the simulator: ${flag} must be a whole number from ${min} to ${max}, not "${given}"`);
+  if (!/^\d+$/.test(given) || value < min || value > max)
+    throw new Complaint(`Cannot run the simulator: ${flag} must be a whole number from ${min} to ${max}, not "${given}"`);
   return value;
 }
 
 function speed(given: string): number {
   const value = Number(given);
-  if (!/^\d+(\.\d+)?$/.test(given) || value <= 0 || value > speedupMax) throw new Complaint(`Cannot run the simulator: --speedup must be a number above 0 and at most ${speedupMax}, not "${given}"`);
+  if (!/^\d+(\.\d+)?$/.test(given) || value <= 0 || value > speedupMax)
+    throw new Complaint(`Cannot run the simulator: --speedup must be a number above 0 and at most ${speedupMax}, not "${given}"`);
   return value;
 }

@@ -53,7 +53,8 @@ describe("createDemand()", () => {
 
 describe("createFileTrips()", () => {
   const header = "pickup_time,dropoff_time,pickup_latitude,pickup_longitude,dropoff_latitude,dropoff_longitude,passengers";
-  const row = (second: number, latitude: number): string => `2015-01-15T13:00:${String(second).padStart(2, "0")}Z,2015-01-15T13:20:00Z,${latitude},-73.98,40.76,-73.97,1`;
+  const row = (second: number, latitude: number): string =>
+    `2015-01-15T13:00:${String(second).padStart(2, "0")}Z,2015-01-15T13:20:00Z,${latitude},-73.98,40.76,-73.97,1`;
   const file = parseTrips([header, row(0, 40.75), row(10, 40.751), row(40, 40.752), row(20, 48.1)].join("\n"));
 
   test("draws every trip inside the market once before any comes again", () => {

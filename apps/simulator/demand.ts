@@ -17,7 +17,15 @@ export interface Demand {
   next(): Request;
 }
 
-export function createDemand({ source, ratePerSecond, random }: { readonly source: TripSource; readonly ratePerSecond: number; readonly random: Random }): Demand {
+export function createDemand({
+  source,
+  ratePerSecond,
+  random,
+}: {
+  readonly source: TripSource;
+  readonly ratePerSecond: number;
+  readonly random: Random;
+}): Demand {
   const gaps = random.fork("gaps");
   let index = 0;
   let atSeconds = 0;
@@ -46,7 +54,17 @@ const overheadWallSeconds = 2;
  * source draws them. The drive to the pickup is half the mean spacing of the free drivers over the area that holds
  * the pickups (the expected distance to the nearest of points strewn at random).
  */
-export function fleetRate({ source, drivers, speedup, random }: { readonly source: TripSource; readonly drivers: number; readonly speedup: number; readonly random: Random }): number {
+export function fleetRate({
+  source,
+  drivers,
+  speedup,
+  random,
+}: {
+  readonly source: TripSource;
+  readonly drivers: number;
+  readonly speedup: number;
+  readonly random: Random;
+}): number {
   const trips = Array.from({ length: planSamples }, () => source.sample(random));
   const tripSeconds = mean(trips.map(({ pickup, dropoff }) => travelSeconds(pickup, dropoff)));
   const free = Math.max(1, drivers * (1 - demandLoad));

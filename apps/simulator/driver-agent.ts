@@ -47,19 +47,37 @@ export function createDriverAgent(world: World, spec: DriverSpec, positions: Pos
   const { calls, gateway, tally } = world;
   const shift = childController(world.signal);
   const check = createShiftCheck(world.witness, identity.subject);
-  const self: Self = { world, identity, random, car: createCar(world, spec.start), shift: shift.controller, check, job: null, offer: null, told: null, reports: null };
+  const self: Self = {
+    world,
+    identity,
+    random,
+    car: createCar(world, spec.start),
+    shift: shift.controller,
+    check,
+    job: null,
+    offer: null,
+    told: null,
+    reports: null,
+  };
   return {
     async goOnline() {
       const requestId = world.newRequestId();
       const vehicle = { seats: spec.seats, plate: spec.plate, model: "Simulated sedan" };
-      const answer = await calls.run(identity, (options) => gateway.driver.goOnline({ requestId, location: spec.start, vehicle, acceptReassignment: true }, options));
+      const answer = await calls.run(identity, (options) =>
+        gateway.driver.goOnline({ requestId, location: spec.start, vehicle, acceptReassignment: true }, options),
+      );
       // A ride of an earlier city may still be his: his stream will tell.
       if (answer.kind !== "done" && !(answer.kind === "refused" && answer.reason === "DRIVER_ON_RIDE")) return false;
       tally.driversOnline++;
       self.reports = positions.add({ identity, place: self.car.place });
       self.reports.reportNow();
       const onMessage = (message: WatchOffersResponse, resumed: boolean): boolean => follow(self, message, resumed);
-      void world.streams.watch({ identity, signal: self.shift.signal, onMessage, open: (clients, cursor, options) => clients.driver.watchOffers({ cursor }, options) });
+      void world.streams.watch({
+        identity,
+        signal: self.shift.signal,
+        onMessage,
+        open: (clients, cursor, options) => clients.driver.watchOffers({ cursor }, options),
+      });
       return true;
     },
     async goOffline() {

@@ -31,7 +31,11 @@ export function createFleet({ world, city, source, random, positions, drivers, s
     const dice = random.fork(String(index));
     const name = String(index + 1).padStart(4, "0");
     const identity = createIdentity({ gateway: world.gateway, clock: world.clock, role: "driver", subject: `${subjectPrefix}${name}` });
-    return createDriverAgent(world, { identity, random: dice, start: startOf(city, source, dice), seats: dice.chance(largeCarShare) ? 6 : 4, plate: `SIM ${name}` }, positions);
+    return createDriverAgent(
+      world,
+      { identity, random: dice, start: startOf(city, source, dice), seats: dice.chance(largeCarShare) ? 6 : 4, plate: `SIM ${name}` },
+      positions,
+    );
   });
   const online: DriverAgent[] = [];
   return {

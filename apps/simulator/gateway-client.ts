@@ -64,7 +64,12 @@ function freeConnection(connections: Connection[], baseUrl: string): Connection 
 
 async function mintToken(baseUrl: string, role: Role, subject: string): Promise<string> {
   const body = JSON.stringify({ role, subject });
-  const response = await fetch(`${baseUrl}/dev/token`, { method: "POST", headers: { "content-type": "application/json" }, body, signal: AbortSignal.timeout(callTimeoutMs) });
+  const response = await fetch(`${baseUrl}/dev/token`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body,
+    signal: AbortSignal.timeout(callTimeoutMs),
+  });
   if (!response.ok) throw new Error(`Cannot get a development token from ${baseUrl}: it answered ${response.status}`);
   const answer: unknown = await response.json();
   if (typeof answer !== "object" || answer === null || !("token" in answer) || typeof answer.token !== "string") {

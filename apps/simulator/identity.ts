@@ -13,7 +13,17 @@ export interface Identity {
 
 type Held = { readonly headers: Record<string, string>; readonly renewAtMs: number };
 
-export function createIdentity({ gateway, clock, role, subject }: { readonly gateway: GatewayClient; readonly clock: Clock; readonly role: Role; readonly subject: string }): Identity {
+export function createIdentity({
+  gateway,
+  clock,
+  role,
+  subject,
+}: {
+  readonly gateway: GatewayClient;
+  readonly clock: Clock;
+  readonly role: Role;
+  readonly subject: string;
+}): Identity {
   let held: Held | null = null;
   let asking: Promise<Held> | null = null;
   async function ask(): Promise<Held> {

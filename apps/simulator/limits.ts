@@ -36,10 +36,12 @@ export const connectionPingTimeoutMs = 5_000;
 
 export const callTimeoutMs = 10_000;
 /** How long one command is repeated with the same request id before its sender gives up. */
-export const commandPatienceMs = 90_000;
+export const commandPatienceMs = 180_000;
 export const retryBaseMs = 100;
-/** Steps grow to this: many clients that come back too soon keep a slow platform slow. */
-export const retryMaxMs = 4_000;
+/** Steps grow to this after six tries: a restart is over by then, and many clients that come back too soon keep a slow platform slow. */
+export const retryMaxMs = 8_000;
+/** How often something is asked again that only its asker waits for. */
+export const askAgainMs = 500;
 /** How long a platform may take to answer at all before a simulation does not start. */
 export const startPatienceMs = 10_000;
 

@@ -33,7 +33,10 @@ describe("the simulator's command line", () => {
       const trips = join(directory, "trips.csv");
       await Bun.write(mesh, JSON.stringify({ gateways: { ewr: platform.url } }));
       const row = (second: number, latitude: number): string => `2015-01-15T13:00:0${second}Z,2015-01-15T13:20:00Z,${latitude},-73.98,40.76,-73.97,1`;
-      await Bun.write(trips, `pickup_time,dropoff_time,pickup_latitude,pickup_longitude,dropoff_latitude,dropoff_longitude,passengers\n${row(0, 40.75)}\n${row(1, 95)}\n${row(4, 40.753)}\n`);
+      await Bun.write(
+        trips,
+        `pickup_time,dropoff_time,pickup_latitude,pickup_longitude,dropoff_latitude,dropoff_longitude,passengers\n${row(0, 40.75)}\n${row(1, 95)}\n${row(4, 40.753)}\n`,
+      );
       const flags = ["--trips", trips, "--rides", "4", "--drivers", "4", "--speedup", "300", "--seed", "5", "--json"];
       const good = await simulator("--url", mesh, ...flags);
       expect(good.stderr).toContain('line 3: pickup_latitude "95" is not a latitude');

@@ -25,7 +25,8 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
-  if (flags.urls.length === 0) throw new Complaint("Cannot run the simulator: give the address of a gateway with --url, or use \"bun run sim\", which brings a platform of its own");
+  if (flags.urls.length === 0)
+    throw new Complaint('Cannot run the simulator: give the address of a gateway with --url, or use "bun run sim", which brings a platform of its own');
   const gateways = readGateways(flags.urls);
   const trips = flags.tripsPath === null ? null : readTrips(flags.tripsPath);
   const view = createProgressView({ write: (text) => void process.stderr.write(text), isTerminal: process.stderr.isTTY === true });
@@ -45,7 +46,9 @@ async function main(args: readonly string[]): Promise<number> {
     onProgress: (progress) => view.show(progress),
     onNotice: (line) => view.notice(line),
     signal: stop,
-  }).run().finally(() => view.close());
+  })
+    .run()
+    .finally(() => view.close());
   await print(flags, flags.json ? JSON.stringify(report) : reportTable(report));
   if (report.violations > 0) return 1;
   // Half a run proves nothing; an endless city has no other half.

@@ -7,10 +7,16 @@ import { Complaint } from "./complaint.ts";
 import { failureOf } from "./failure.ts";
 import type { GatewayClient } from "./gateway-client.ts";
 import type { Identity } from "./identity.ts";
-import { retryMaxMs, startPatienceMs } from "./limits.ts";
+import { retryBaseMs, startPatienceMs } from "./limits.ts";
 import { pause } from "./pause.ts";
 
-export type LookupDeps = { readonly gateway: GatewayClient; readonly operator: Identity; readonly clock: Clock; readonly signal: AbortSignal; readonly patienceMs?: number };
+export type LookupDeps = {
+  readonly gateway: GatewayClient;
+  readonly operator: Identity;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly patienceMs?: number;
+};
 
 /** @throws a complaint when the platform does not answer in time or serves no such market. */
 export async function findMarket(deps: LookupDeps, marketId: string): Promise<City> {
@@ -34,7 +40,7 @@ async function listRegions({ gateway, operator, clock, signal, patienceMs = star
       const detail = cause instanceof Error ? cause.message : String(cause);
       const hopeless = failure.kind === "refused" || clock.nowMs() > deadlineMs || signal.aborted;
       if (hopeless) throw new Complaint(`Cannot reach the platform at ${gateway.url}: ${detail}`, { cause });
-      await pause(retryMaxMs / 4, signal);
+      await pause(retryBaseMs, signal);
     }
   }
 }

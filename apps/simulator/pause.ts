@@ -4,10 +4,13 @@
 export function pause(ms: number, signal: AbortSignal): Promise<boolean> {
   if (signal.aborted) return Promise.resolve(false);
   return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", cut);
-      resolve(true);
-    }, Math.max(0, ms));
+    const timer = setTimeout(
+      () => {
+        signal.removeEventListener("abort", cut);
+        resolve(true);
+      },
+      Math.max(0, ms),
+    );
     function cut(): void {
       clearTimeout(timer);
       resolve(false);

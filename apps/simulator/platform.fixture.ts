@@ -47,7 +47,17 @@ type State = {
 };
 
 export function startFixturePlatform(misbehavior: Misbehavior = {}): FixturePlatform {
-  const state: State = { rides: new Map(), rideLog: new Map(), drivers: new Map(), quotes: new Map(), answers: new Map(), blocked: new Set(), listeners: new Set(), commands: 0, positions: 0 };
+  const state: State = {
+    rides: new Map(),
+    rideLog: new Map(),
+    drivers: new Map(),
+    quotes: new Map(),
+    answers: new Map(),
+    blocked: new Set(),
+    listeners: new Set(),
+    commands: 0,
+    positions: 0,
+  };
   const router = createConnectRouter({ grpc: false });
   registerRider(router, state, misbehavior);
   registerDriver(router, state, misbehavior);
@@ -128,12 +138,28 @@ function change(state: State, rideId: string, changes: Partial<Ride>): Ride {
   return ride;
 }
 
-function changeDriver(state: State, driverId: string, changes: Partial<Pick<DriverState, "status" | "rideId">>, extra: WatchOffersResponse["update"] = { case: undefined }): void {
+function changeDriver(
+  state: State,
+  driverId: string,
+  changes: Partial<Pick<DriverState, "status" | "rideId">>,
+  extra: WatchOffersResponse["update"] = { case: undefined },
+): void {
   const driver = state.drivers.get(driverId) ?? { id: driverId, status: DriverStatus.OFFLINE, version: 0n, rideId: "", log: [] };
   state.drivers.set(driverId, Object.assign(driver, changes, { version: driver.version + 1n }));
   const cursor = `d.${driver.version}`;
   const ride = state.rides.get(driver.rideId);
-  const value = { $typeName: "ridegrid.type.v1.Driver" as const, driverId, status: driver.status, version: driver.version, marketId: "nyc", homeRegion: "ewr", shiftId: "", acceptReassignment: true, offerId: "", ...(ride === undefined || driver.status < DriverStatus.EN_ROUTE ? {} : { ride }) };
+  const value = {
+    $typeName: "ridegrid.type.v1.Driver" as const,
+    driverId,
+    status: driver.status,
+    version: driver.version,
+    marketId: "nyc",
+    homeRegion: "ewr",
+    shiftId: "",
+    acceptReassignment: true,
+    offerId: "",
+    ...(ride === undefined || driver.status < DriverStatus.EN_ROUTE ? {} : { ride }),
+  };
   driver.log.push(create(WatchOffersResponseSchema, { cursor, update: { case: "driver", value } }));
   if (extra.case !== undefined) driver.log.push(create(WatchOffersResponseSchema, { cursor, update: extra }));
   wake(state);
@@ -144,7 +170,7 @@ function wake(state: State): void {
 }
 
 async function* follow<T>(state: State, log: readonly T[], from: number, signal: AbortSignal): AsyncGenerator<T> {
-  for (let at = from; !signal.aborted; ) {
+  for (let at = from; !signal.aborted;) {
     const entry = log[at];
     if (entry !== undefined) {
       at++;
@@ -172,7 +198,12 @@ function match(state: State): void {
     const { rideId, pickup, dropoff } = ride;
     if (pickup === undefined || dropoff === undefined) continue;
     change(state, rideId, { status: RideStatus.OFFERED, driverId: driver.id, offerId });
-    changeDriver(state, driver.id, { status: DriverStatus.OFFERED, rideId }, { case: "offer", value: create(OfferSchema, { offerId, rideId, pickup, dropoff, expiresInMs: 400 }) });
+    changeDriver(
+      state,
+      driver.id,
+      { status: DriverStatus.OFFERED, rideId },
+      { case: "offer", value: create(OfferSchema, { offerId, rideId, pickup, dropoff, expiresInMs: 400 }) },
+    );
     setTimeout(() => endOffer(state, rideId, offerId, OfferStatus.EXPIRED), 400);
   }
 }
@@ -182,7 +213,12 @@ function endOffer(state: State, rideId: string, offerId: string, status: OfferSt
   if (ride?.status !== RideStatus.OFFERED || ride.offerId !== offerId) return;
   state.blocked.add(`${rideId} ${ride.driverId}`);
   change(state, rideId, { status: RideStatus.REQUESTED, driverId: "", offerId: "", attempt: ride.attempt + 1 });
-  changeDriver(state, ride.driverId, { status: DriverStatus.AVAILABLE, rideId: "" }, { case: "offerWithdrawn", value: { $typeName: "ridegrid.driver.v1.OfferWithdrawn", offerId, rideId, status } });
+  changeDriver(
+    state,
+    ride.driverId,
+    { status: DriverStatus.AVAILABLE, rideId: "" },
+    { case: "offerWithdrawn", value: { $typeName: "ridegrid.driver.v1.OfferWithdrawn", offerId, rideId, status } },
+  );
 }
 
 function registerRider(router: ConnectRouter, state: State, misbehavior: Misbehavior): void {
@@ -190,7 +226,16 @@ function registerRider(router: ConnectRouter, state: State, misbehavior: Misbeha
   router.service(RiderService, {
     quoteFare({ pickup, dropoff, seats }, context) {
       const quoteId = crypto.randomUUID();
-      const ride = create(RideSchema, { rideId: crypto.randomUUID(), riderId: subjectOf(context), status: RideStatus.REQUESTED, version: 1n, attempt: 1, marketId: "nyc", homeRegion: "ewr", seats });
+      const ride = create(RideSchema, {
+        rideId: crypto.randomUUID(),
+        riderId: subjectOf(context),
+        status: RideStatus.REQUESTED,
+        version: 1n,
+        attempt: 1,
+        marketId: "nyc",
+        homeRegion: "ewr",
+        seats,
+      });
       state.quotes.set(quoteId, Object.assign(ride, { pickup, dropoff }));
       return { quote: { quoteId } };
     },
@@ -261,12 +306,18 @@ function registerDriver(router: ConnectRouter, state: State, misbehavior: Misbeh
       });
       return {};
     },
-    arriveAtPickup: ({ requestId, rideId }, context) => ({ ride: once(state, misbehavior, requestId, () => step(rideId, subjectOf(context), RideStatus.ASSIGNED, RideStatus.ARRIVED, DriverStatus.EN_ROUTE)) }),
+    arriveAtPickup: ({ requestId, rideId }, context) => ({
+      ride: once(state, misbehavior, requestId, () => step(rideId, subjectOf(context), RideStatus.ASSIGNED, RideStatus.ARRIVED, DriverStatus.EN_ROUTE)),
+    }),
     startRide({ requestId, rideId, pin }, context) {
       if (pin !== "1234") throw new ConnectError("wrong PIN", Code.InvalidArgument);
-      return { ride: once(state, misbehavior, requestId, () => step(rideId, subjectOf(context), RideStatus.ARRIVED, RideStatus.IN_PROGRESS, DriverStatus.ON_TRIP)) };
+      return {
+        ride: once(state, misbehavior, requestId, () => step(rideId, subjectOf(context), RideStatus.ARRIVED, RideStatus.IN_PROGRESS, DriverStatus.ON_TRIP)),
+      };
     },
-    completeRide: ({ requestId, rideId }, context) => ({ ride: once(state, misbehavior, requestId, () => step(rideId, subjectOf(context), RideStatus.IN_PROGRESS, RideStatus.COMPLETED, DriverStatus.AVAILABLE)) }),
+    completeRide: ({ requestId, rideId }, context) => ({
+      ride: once(state, misbehavior, requestId, () => step(rideId, subjectOf(context), RideStatus.IN_PROGRESS, RideStatus.COMPLETED, DriverStatus.AVAILABLE)),
+    }),
   });
 }
 
@@ -279,7 +330,10 @@ function acceptOffer(state: State, driverId: string, offerId: string): Ride {
 }
 
 function registerOps(router: ConnectRouter, state: State, { forgetsCompletion }: Misbehavior): void {
-  const shown = (ride: Ride): Ride => (forgetsCompletion === true && ride.status === RideStatus.COMPLETED ? create(RideSchema, { ...ride, status: RideStatus.CANCELED, canceledBy: Party.SYSTEM }) : ride);
+  const shown = (ride: Ride): Ride =>
+    forgetsCompletion === true && ride.status === RideStatus.COMPLETED
+      ? create(RideSchema, { ...ride, status: RideStatus.CANCELED, canceledBy: Party.SYSTEM })
+      : ride;
   router.service(OpsService, {
     listRegions: () => ({ regions: [{ region: "ewr", markets: [{ marketId: "nyc", cells: [latLngToCell(40.75, -73.98, 5)] }] }] }),
     searchRides: () => ({ rides: [...state.rides.values()].map(shown) }),
@@ -288,6 +342,8 @@ function registerOps(router: ConnectRouter, state: State, { forgetsCompletion }:
       return ride === undefined ? {} : { ride: shown(ride) };
     },
     listInvariantViolations: () => ({}),
-    getPipelineHealth: () => ({ topics: [{ region: "ewr", topic: "ride-events.v1", endOffset: BigInt([...state.rideLog.values()].reduce((sum, log) => sum + log.length, 0)) }] }),
+    getPipelineHealth: () => ({
+      topics: [{ region: "ewr", topic: "ride-events.v1", endOffset: BigInt([...state.rideLog.values()].reduce((sum, log) => sum + log.length, 0)) }],
+    }),
   });
 }

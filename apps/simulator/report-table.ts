@@ -15,7 +15,12 @@ export function reportTable(report: SimulationReport): string {
     ["wait, city seconds", `mean ${waitSeconds.mean}, p50 ${waitSeconds.p50}, p95 ${waitSeconds.p95}, p99 ${waitSeconds.p99}`],
     ["offers a ride", `${report.offersPerRide}, ${share(report.acceptance, 1)} accepted`],
     ["positions", `${positions.reported} reported, ${positions.acknowledged} acknowledged${counts(positions.rejected, ", rejected ")}`],
-    ["platform says", platform === null ? "not asked" : `${platform.completed} completed, ${platform.canceled} canceled, ${platform.noDrivers} without drivers, ${platform.open} open`],
+    [
+      "platform says",
+      platform === null
+        ? "not asked"
+        : `${platform.completed} completed, ${platform.canceled} canceled, ${platform.noDrivers} without drivers, ${platform.open} open`,
+    ],
     ["repeated calls", counts(report.failures, "") || "none"],
     ["records", counts(report.records, "") || "not known"],
     ["violations", String(report.violations)],

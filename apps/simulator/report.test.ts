@@ -34,7 +34,11 @@ describe("buildReport()", () => {
 });
 
 test("reportTable() tells the share completed of the rides that their riders did not cancel, and each violation", () => {
-  const report = buildReport({ ...input(tallied({ requested: 11, completed: 9, canceled: { rider: 1, driver: 0, operator: 0, system: 0 } })), violations: 1, violationDetails: [{ invariant: "I1", detail: "two drivers" }] });
+  const report = buildReport({
+    ...input(tallied({ requested: 11, completed: 9, canceled: { rider: 1, driver: 0, operator: 0, system: 0 } })),
+    violations: 1,
+    violationDetails: [{ invariant: "I1", detail: "two drivers" }],
+  });
   const table = reportTable(report);
   expect(table).toContain("9 (90.0 % of those that their riders did not cancel)");
   expect(table).toContain("I1: two drivers");

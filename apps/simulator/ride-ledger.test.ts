@@ -60,14 +60,57 @@ describe("createVersionCheck()", () => {
   }
 
   test("accepts dense versions, a start anywhere and a jump that is marked", () => {
-    expect(told([[4, false], [5, false], [9, true], [10, false]], false)).toEqual([]);
-    expect(told([[4, false], [4, false], [5, false]], true)).toEqual([]);
+    expect(
+      told(
+        [
+          [4, false],
+          [5, false],
+          [9, true],
+          [10, false],
+        ],
+        false,
+      ),
+    ).toEqual([]);
+    expect(
+      told(
+        [
+          [4, false],
+          [4, false],
+          [5, false],
+        ],
+        true,
+      ),
+    ).toEqual([]);
   });
 
   test("reports gaps, repeats and going back", () => {
-    expect(told([[1, false], [3, false]], false)).toEqual(["the ride skipped from version 1 to 3"]);
-    expect(told([[2, false], [2, false]], false)).toEqual(["the ride told version 2 twice"]);
-    expect(told([[3, false], [2, true]], true)).toEqual(["the ride went back from version 3 to 2"]);
+    expect(
+      told(
+        [
+          [1, false],
+          [3, false],
+        ],
+        false,
+      ),
+    ).toEqual(["the ride skipped from version 1 to 3"]);
+    expect(
+      told(
+        [
+          [2, false],
+          [2, false],
+        ],
+        false,
+      ),
+    ).toEqual(["the ride told version 2 twice"]);
+    expect(
+      told(
+        [
+          [3, false],
+          [2, true],
+        ],
+        true,
+      ),
+    ).toEqual(["the ride went back from version 3 to 2"]);
   });
 });
 
@@ -85,6 +128,8 @@ describe("differs()", () => {
     expect(differs(ours({ version: 4n }), ride({}))).toContain("the platform says ASSIGNED at version 3");
     const canceled = { status: RideStatus.CANCELED, version: 4n };
     expect(differs(ours({ ...canceled, canceledBy: Party.RIDER }), ride({ ...canceled, canceledBy: Party.SYSTEM }))).toContain("CANCELED by SYSTEM");
-    expect(differs(ours({}, "d-1"), ride({ version: 7n, status: RideStatus.CANCELED, canceledBy: Party.OPERATOR }))).toContain('driver "d-1" was acknowledged the end');
+    expect(differs(ours({}, "d-1"), ride({ version: 7n, status: RideStatus.CANCELED, canceledBy: Party.OPERATOR }))).toContain(
+      'driver "d-1" was acknowledged the end',
+    );
   });
 });

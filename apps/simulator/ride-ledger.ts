@@ -42,7 +42,16 @@ export function createRideLedger(witness: Witness, { ridesMax }: { readonly ride
   const record = (rideId: string): RideRecord => {
     const known = records.get(rideId);
     if (known !== undefined) return known;
-    const fresh: RideRecord = { rideId, riderId: null, latest: null, completedBy: null, pin: null, versions: new Map(), deadOffers: new Set(), pinWaiters: new Set() };
+    const fresh: RideRecord = {
+      rideId,
+      riderId: null,
+      latest: null,
+      completedBy: null,
+      pin: null,
+      versions: new Map(),
+      deadOffers: new Set(),
+      pinWaiters: new Set(),
+    };
     records.set(rideId, fresh);
     if (records.size > ridesMax) forgetOldest(records);
     return fresh;
@@ -57,7 +66,8 @@ export function createRideLedger(witness: Witness, { ridesMax }: { readonly ride
       const entry = record(ride.rideId);
       note(entry, ride, witness);
       if (by === "driver") {
-        if (ride.pin !== "") witness.report({ invariant: "I13", detail: `driver "${ride.driverId}" was told the PIN of ride "${ride.rideId}" by the platform` });
+        if (ride.pin !== "")
+          witness.report({ invariant: "I13", detail: `driver "${ride.driverId}" was told the PIN of ride "${ride.rideId}" by the platform` });
         return;
       }
       if (ride.pin === "") return;

@@ -28,7 +28,8 @@ export async function takeRide(world: World, rider: Rider): Promise<void> {
   world.ledger.opened(ride);
   const trip = childController(world.signal);
   const assigned = childController(trip.controller.signal);
-  if (rider.random.chance(riderCancelShare)) void cancelAfter(world, rider, ride, rider.random.between(riderCancelSeconds), { reason: CancelReason.RIDER_CHANGED_MIND, signal: trip.controller.signal });
+  if (rider.random.chance(riderCancelShare))
+    void cancelAfter(world, rider, ride, rider.random.between(riderCancelSeconds), { reason: CancelReason.RIDER_CHANGED_MIND, signal: trip.controller.signal });
   const patience = rider.random.between(riderPatienceSeconds);
   void cancelAfter(world, rider, ride, patience, { reason: CancelReason.WAIT_TOO_LONG, signal: assigned.controller.signal });
   await followRide(world, rider, ride, {
@@ -68,7 +69,12 @@ async function openRide({ calls, gateway }: World, identity: Identity): Promise<
   return listed.kind === "done" ? (listed.value.rides[0] ?? null) : null;
 }
 
-async function followRide(world: World, { identity }: Rider, { rideId }: Ride, { signal, onAssigned }: { readonly signal: AbortSignal; readonly onAssigned: () => void }): Promise<void> {
+async function followRide(
+  world: World,
+  { identity }: Rider,
+  { rideId }: Ride,
+  { signal, onAssigned }: { readonly signal: AbortSignal; readonly onAssigned: () => void },
+): Promise<void> {
   const { ledger, gateway, calls } = world;
   const checkVersion = createVersionCheck(world.witness, `ride "${rideId}" as its rider follows it`, { repeats: false });
   let askedPin = false;
@@ -135,7 +141,13 @@ export function partyName(party: Party): "rider" | "driver" | "operator" | "syst
   }
 }
 
-async function cancelAfter(world: World, { identity }: Rider, { rideId }: Ride, citySeconds: number, { reason, signal }: { readonly reason: CancelReason; readonly signal: AbortSignal }): Promise<void> {
+async function cancelAfter(
+  world: World,
+  { identity }: Rider,
+  { rideId }: Ride,
+  citySeconds: number,
+  { reason, signal }: { readonly reason: CancelReason; readonly signal: AbortSignal },
+): Promise<void> {
   if (!(await pause(wallMs(world, citySeconds), signal))) return;
   const requestId = world.newRequestId();
   // Refused when he is on board already: then he rides on.

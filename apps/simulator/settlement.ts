@@ -5,7 +5,7 @@
 import type { Ride } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { Party, RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import type { Identity } from "./identity.ts";
-import { compareInFlightMax, comparePageSize, comparePagesMax, retryMaxMs } from "./limits.ts";
+import { compareInFlightMax, comparePageSize, comparePagesMax, askAgainMs } from "./limits.ts";
 import { inGroups } from "./in-groups.ts";
 import { pause } from "./pause.ts";
 import type { RideRecord } from "./ride-ledger.ts";
@@ -29,7 +29,8 @@ export async function settle(world: World, operator: Identity, { marketId, rider
   const known = new Set(ours.map(({ rideId }) => rideId));
   for (const ride of theirs.values()) {
     // A rider who gave up asking may have a ride that he was never told of: it is his all the same, and not a difference while he never knew.
-    if (!known.has(ride.rideId) && isEnded(ride) && ride.status === RideStatus.COMPLETED) world.witness.report({ invariant: "I5", detail: `ride "${ride.rideId}" of rider "${ride.riderId}" was completed and its rider never knew` });
+    if (!known.has(ride.rideId) && isEnded(ride) && ride.status === RideStatus.COMPLETED)
+      world.witness.report({ invariant: "I5", detail: `ride "${ride.rideId}" of rider "${ride.riderId}" was completed and its rider never knew` });
   }
   return platformTally([...theirs.values()]);
 }
@@ -46,7 +47,11 @@ export async function checkInvariants(world: World, operator: Identity, seen: Se
 }
 
 /** Pages from the newest ride on, until all that are expected were seen or the pages end. */
-async function searchRides(world: World, operator: Identity, { marketId, riderPrefix, expected }: { readonly marketId: string; readonly riderPrefix: string; readonly expected: number }): Promise<Map<string, Ride>> {
+async function searchRides(
+  world: World,
+  operator: Identity,
+  { marketId, riderPrefix, expected }: { readonly marketId: string; readonly riderPrefix: string; readonly expected: number },
+): Promise<Map<string, Ride>> {
   const found = new Map<string, Ride>();
   let pageToken = "";
   for (let page = 0; page < comparePagesMax; page++) {
@@ -72,7 +77,7 @@ async function differsStill(world: World, operator: Identity, { record, theirs, 
     const ride = answer.kind === "done" ? answer.value.ride : undefined;
     if (ride !== undefined) theirs.set(ride.rideId, ride);
     const difference = differs(record, ride);
-    if (difference === null || world.clock.nowMs() > deadlineMs || !(await pause(retryMaxMs / 4, world.signal))) return difference;
+    if (difference === null || world.clock.nowMs() > deadlineMs || !(await pause(askAgainMs, world.signal))) return difference;
   }
 }
 

@@ -18,7 +18,10 @@ function found(...messages: readonly Message[]): readonly string[] {
 
 const shift = (version: number): Message => ({ cursor: `d.${version}`, update: { case: "driver", value: { status: DriverStatus.AVAILABLE } } });
 const offer = (version: number, rideId: string): Message => ({ cursor: `d.${version}`, update: { case: "offer", value: { rideId } } });
-const ride = (version: number, rideId: string, status: RideStatus, driverId = "d-1"): Message => ({ cursor: `d.${version}`, update: { case: "ride", value: { rideId, status, driverId } } });
+const ride = (version: number, rideId: string, status: RideStatus, driverId = "d-1"): Message => ({
+  cursor: `d.${version}`,
+  update: { case: "ride", value: { rideId, status, driverId } },
+});
 
 test("a shift of one ride after the other is as it should be", () => {
   const first = [shift(1), offer(2, "r-1"), ride(3, "r-1", RideStatus.ASSIGNED), ride(4, "r-1", RideStatus.IN_PROGRESS), ride(5, "r-1", RideStatus.COMPLETED)];
@@ -27,7 +30,9 @@ test("a shift of one ride after the other is as it should be", () => {
 
 test("an offer during a ride and a ride during a ride are violations", () => {
   expect(found(ride(3, "r-1", RideStatus.ASSIGNED), offer(4, "r-2"))).toEqual(['I2 driver "d-1" was offered ride "r-2" while on ride "r-1"']);
-  expect(found(ride(3, "r-1", RideStatus.ASSIGNED), ride(4, "r-2", RideStatus.ASSIGNED))).toEqual(['I1 driver "d-1" was told of ride "r-2" while on ride "r-1"']);
+  expect(found(ride(3, "r-1", RideStatus.ASSIGNED), ride(4, "r-2", RideStatus.ASSIGNED))).toEqual([
+    'I1 driver "d-1" was told of ride "r-2" while on ride "r-1"',
+  ]);
 });
 
 test("a version left out is a violation, unless the message says that it starts anew", () => {

@@ -24,7 +24,8 @@ export function createShiftCheck(witness: Witness, driverId: string): (message: 
       if (riding === ride.rideId) riding = null;
       return;
     }
-    if (riding !== null && riding !== ride.rideId) witness.report({ invariant: "I1", detail: `driver "${driverId}" was told of ride "${ride.rideId}" while on ride "${riding}"` });
+    if (riding !== null && riding !== ride.rideId)
+      witness.report({ invariant: "I1", detail: `driver "${driverId}" was told of ride "${ride.rideId}" while on ride "${riding}"` });
     riding = ride.rideId;
   }
 
@@ -34,7 +35,8 @@ export function createShiftCheck(witness: Witness, driverId: string): (message: 
     if (reset) riding = null;
     if (update.case === "ride") onRide(update.value);
     if (update.case === "driver" && (update.value.status === DriverStatus.AVAILABLE || update.value.status === DriverStatus.OFFLINE)) riding = null;
-    if (update.case === "offer" && riding !== null) witness.report({ invariant: "I2", detail: `driver "${driverId}" was offered ride "${update.value.rideId}" while on ride "${riding}"` });
+    if (update.case === "offer" && riding !== null)
+      witness.report({ invariant: "I2", detail: `driver "${driverId}" was offered ride "${update.value.rideId}" while on ride "${riding}"` });
   };
 }
 

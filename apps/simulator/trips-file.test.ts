@@ -12,7 +12,9 @@ describe("parseTrips()", () => {
     expect(trips[0]).toEqual({ pickup: { latitude: 40.725075, longitude: -73.994865 }, dropoff: { latitude: 40.744865, longitude: -73.991295 }, seats: 1 });
     expect(trips[1]?.seats).toBe(1);
     expect({ spanSeconds, badRows }).toEqual({ spanSeconds: 120, badRows: 0 });
-    const swapped = parseTrips("passengers,dropoff_time,pickup_time,pickup_longitude,pickup_latitude,dropoff_latitude,dropoff_longitude\n2,2015-01-15T13:26:26Z,2015-01-15T13:08:41Z,-73,40,41,-74\n2,2015-01-15T13:26:26Z,2015-01-15T13:09:41Z,-73,40,41,-74");
+    const swapped = parseTrips(
+      "passengers,dropoff_time,pickup_time,pickup_longitude,pickup_latitude,dropoff_latitude,dropoff_longitude\n2,2015-01-15T13:26:26Z,2015-01-15T13:08:41Z,-73,40,41,-74\n2,2015-01-15T13:26:26Z,2015-01-15T13:09:41Z,-73,40,41,-74",
+    );
     expect(swapped.trips[0]).toEqual({ pickup: { latitude: 40, longitude: -73 }, dropoff: { latitude: 41, longitude: -74 }, seats: 2 });
   });
 

@@ -44,12 +44,16 @@ export function parseTrips(text: string): TripsFile {
     firstMs = Math.min(firstMs, row.pickupMs);
     lastMs = Math.max(lastMs, row.pickupMs);
   }
-  if (trips.length < 2 || lastMs <= firstMs) throw new Error(`it has ${trips.length} good rows and ${badRows} bad ones; at least two good ones at different times are needed`);
+  if (trips.length < 2 || lastMs <= firstMs)
+    throw new Error(`it has ${trips.length} good rows and ${badRows} bad ones; at least two good ones at different times are needed`);
   return { trips, spanSeconds: (lastMs - firstMs) / 1_000, badRows, badRowsShown };
 }
 
 function columnIndexes(header: string): Readonly<Record<Column, number>> {
-  const names = header.replace(/^\uFEFF/, "").split(",").map((name) => name.trim());
+  const names = header
+    .replace(/^\uFEFF/, "")
+    .split(",")
+    .map((name) => name.trim());
   const index = (column: Column): number => {
     const found = names.indexOf(column);
     if (found < 0) throw new Error(`its header has no column "${column}"`);
