@@ -126,7 +126,7 @@ function noteEnd({ tally, witness }: World, ride: Ride): boolean {
   }
 }
 
-export function partyName(party: Party): "rider" | "driver" | "operator" | "system" | null {
+function partyName(party: Party): "rider" | "driver" | "operator" | "system" | null {
   switch (party) {
     case Party.RIDER:
       return "rider";

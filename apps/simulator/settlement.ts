@@ -101,7 +101,7 @@ function describe(ride: Ride): string {
   return `${RideStatus[ride.status]}${by}${driver} at version ${ride.version}`;
 }
 
-export function isEnded({ status }: Ride): boolean {
+function isEnded({ status }: Ride): boolean {
   return status === RideStatus.COMPLETED || status === RideStatus.CANCELED || status === RideStatus.NO_DRIVERS;
 }
 
