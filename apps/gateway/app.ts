@@ -6,6 +6,7 @@ import { DriverService, OpsService, RiderService, timestampFromMs } from "@rideg
 import { Health } from "@ridegrid/contracts/gen/grpc/health/v1/health_pb";
 import {
   apiError,
+  createServingRegions,
   type FaultLog,
   mountConnect,
   nativeGrpcHandler,
@@ -65,6 +66,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const draining = new AbortController();
   const probe = createCoordinatorProbe(directory, name);
   const forwarders = createForwarders(directory, name);
+  const serving = createServingRegions({ directory, serviceName: name });
   let sockets: EdgeSockets | undefined;
 
   const readiness = (): readonly ReadinessPart[] => [
@@ -79,7 +81,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const startTimeMs = context.clock.nowMs();
   const services = publicServices({
     ...deps,
-    submit: createSubmitPositions({ regions: deps.regions, forwarder: forwarders.of }),
+    submit: createSubmitPositions({ regions: deps.regions, serving, forwarder: forwarders.of }),
+    serving,
     heartbeatIntervalMs: deps.heartbeatIntervalMs ?? heartbeatIntervalMs,
     ownProcess: () => ({ name, region, ready: isReady(), detail: unreadyDetail(readiness()), startTime: timestampFromMs(startTimeMs) }),
   });
@@ -110,10 +113,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
       mountConnect(app, services, options, onFault);
       sockets = await openEdgeSockets({ ...listen, fetch: app.fetch, native: nativeGrpcHandler(nativeRoutes, options, onFault), onFault });
       probe.start();
+      void serving.start();
     },
     async stop() {
       if (!draining.signal.aborted) draining.abort(apiError("DRAINING", "The gateway is stopping"));
       probe.stop();
+      serving.stop();
       await sockets?.close();
       forwarders.close();
     },

@@ -3,6 +3,7 @@ export interface BoundedMap<K, V> {
   get(key: K): V | undefined;
   set(key: K, value: V): void;
   delete(key: K): void;
+  clear(): void;
 }
 
 export function createBoundedMap<K, V>(capacity: number): BoundedMap<K, V> {
@@ -26,5 +27,6 @@ export function createBoundedMap<K, V>(capacity: number): BoundedMap<K, V> {
     delete(key) {
       entries.delete(key);
     },
+    clear: () => entries.clear(),
   };
 }

@@ -2,7 +2,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { DriverService, OpsService, RiderService } from "@ridegrid/contracts";
 import type { ProcessContext } from "@ridegrid/runtime";
-import { apiError, type ServiceDirectory } from "@ridegrid/rpc";
+import { apiError, type ServiceDirectory, type ServingRegions } from "@ridegrid/rpc";
 import type { Regions } from "@ridegrid/spatial";
 import { driverCommands } from "./handlers/driver-commands.ts";
 import { getPipelineHealth, type GetPipelineHealthDeps } from "./handlers/get-pipeline-health.ts";
@@ -30,6 +30,7 @@ export type PublicServicesDeps = {
   readonly directory: ServiceDirectory;
   readonly pinSecret: string;
   readonly submit: SubmitPositions;
+  readonly serving: ServingRegions;
   readonly heartbeatIntervalMs: number;
   readonly ownProcess: GetPipelineHealthDeps["ownProcess"];
 };
@@ -39,7 +40,7 @@ export function publicServices(deps: PublicServicesDeps): (router: ConnectRouter
   const { context, directory, regions } = deps;
   const { random } = context;
   const moves = createShiftMoves();
-  const locator = createRideLocator(directory, context.clock);
+  const locator = createRideLocator(directory, context.clock, deps.serving);
   const shared = {
     ...deps,
     random,

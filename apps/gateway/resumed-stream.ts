@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "@ridegrid/domain";
 import { isAway } from "./dependency.ts";
+import { untilAborted } from "@ridegrid/rpc";
 import { reconnectDelayMaxMs, reconnectDelayMinMs, streamReconnectMaxMs } from "./limits.ts";
 
 export type ResumedStreamOptions<T> = {
@@ -49,4 +50,13 @@ export async function* resumedStream<T>(options: ResumedStreamOptions<T>): Async
     delayMs = Math.min(delayMs * 2, reconnectDelayMaxMs);
   }
   throw signal.reason;
+}
+
+/** Ends, without an error, when a takeover is noticed: whoever resumes looks again where to read. */
+export async function* untilServedElsewhere<T>(messages: AsyncIterable<T>, change: AbortSignal): AsyncIterable<T> {
+  try {
+    yield* untilAborted(messages, change);
+  } catch (error) {
+    if (!change.aborted || error !== change.reason) throw error;
+  }
 }

@@ -1,10 +1,10 @@
 /**
- * Where a ride is at home: asked of the coordinator once and remembered, for a home region changes only by a takeover.
+ * Where a ride is at home: asked of the coordinator once and remembered until a takeover is noticed, which alone changes it.
  * A ride that does not exist is remembered too, for a moment.
  */
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Clock } from "@ridegrid/domain";
-import { apiError, reasonOf, type ServiceDirectory } from "@ridegrid/rpc";
+import { apiError, reasonOf, type ServiceDirectory, type ServingRegions } from "@ridegrid/rpc";
 import { createBoundedMap } from "./bounded-map.ts";
 import { ask } from "./dependency.ts";
 import { ridesLocatedMax, rideUnknownTtlMs } from "./limits.ts";
@@ -20,10 +20,13 @@ export interface RideLocator {
 
 type Remembered = { readonly kind: "home"; readonly home: RideHome } | { readonly kind: "unknown"; readonly untilMs: number };
 
-export function createRideLocator(directory: ServiceDirectory, clock: Clock): RideLocator {
+export function createRideLocator(directory: ServiceDirectory, clock: Clock, serving: Pick<ServingRegions, "change">): RideLocator {
   const remembered = createBoundedMap<string, Remembered>(ridesLocatedMax);
+  let unchanged = serving.change();
   return {
     async locate(rideId, context) {
+      if (unchanged.aborted) remembered.clear();
+      unchanged = serving.change();
       const known = remembered.get(rideId);
       if (known?.kind === "home") return known.home;
       if (known !== undefined && known.untilMs > clock.nowMs()) throw rideNotFound(rideId);

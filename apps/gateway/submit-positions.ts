@@ -4,6 +4,7 @@
  */
 import { create } from "@bufbuild/protobuf";
 import { type Position, PositionRejection, type RejectedPosition, RejectedPositionSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
+import type { ServingRegions } from "@ridegrid/rpc";
 import type { RegionMarket, Regions } from "@ridegrid/spatial";
 import type { PositionsForwarder } from "./positions-forwarder.ts";
 
@@ -13,15 +14,17 @@ export type PositionsFate = { readonly ackedSequence: bigint; readonly rejected:
 
 export function createSubmitPositions({
   regions,
+  serving,
   forwarder,
 }: {
   readonly regions: Regions;
+  readonly serving: Pick<ServingRegions, "of">;
   readonly forwarder: (region: string) => PositionsForwarder;
 }): SubmitPositions {
   return async (driverId, positions) => {
     const { runs, rejected } = byMarket(regions, positions);
     const results = await Promise.all(
-      runs.map(({ market, positions: run }) => forwarder(market.homeRegion).forward({ driverId, marketId: market.marketId, positions: run })),
+      runs.map(({ market, positions: run }) => forwarder(serving.of(market.homeRegion)).forward({ driverId, marketId: market.marketId, positions: run })),
     );
     const all = [...rejected, ...results.flatMap((result) => result.rejected)].sort((a, b) => Number(a.sequence - b.sequence));
     return { ackedSequence: results.reduce((highest, { ackedSequence }) => (ackedSequence > highest ? ackedSequence : highest), 0n), rejected: all };

@@ -1,4 +1,7 @@
-/** Records of the three topics that matching reads, into a market's state. What does not decode throws. */
+/**
+ * Records of the three topics that matching reads, into a market's state. What does not decode throws. A partition may
+ * carry several markets: the others' rides and positions are passed over; drivers are not, for they may move.
+ */
 import { fromBinary } from "@bufbuild/protobuf";
 import { decodeDriverEvent, decodeRideEvent, driverFromWire } from "@ridegrid/contracts";
 import { PositionBatchSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
@@ -6,7 +9,8 @@ import type { MarketState } from "./market-state.ts";
 import type { Applied } from "./ride-book.ts";
 
 export function applyRideRecord(state: MarketState, value: Uint8Array): Applied {
-  const { event } = decodeRideEvent(value);
+  const { event, envelope } = decodeRideEvent(value);
+  if (envelope.marketId !== state.market.marketId) return "known";
   return state.rides.apply(event);
 }
 
@@ -16,6 +20,7 @@ export function applyDriverRecord(state: MarketState, value: Uint8Array): Applie
 
 export function applyPositionsRecord(state: MarketState, value: Uint8Array): Applied {
   const batch = fromBinary(PositionBatchSchema, value);
+  if (batch.marketId !== state.market.marketId) return "known";
   batch.driverIds.forEach((driverId, row) => {
     const [latitude, longitude, observedAtMs] = [batch.latitudes[row], batch.longitudes[row], batch.observeTimesMs[row]];
     if (latitude === undefined || longitude === undefined || observedAtMs === undefined)

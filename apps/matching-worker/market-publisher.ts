@@ -20,8 +20,9 @@ export interface MarketPublisher {
 export function createMarketPublisher(deps: {
   readonly context: Pick<ProcessContext, "clock" | "ids" | "logger">;
   readonly eventLog: EventLog;
+  readonly lease: { readonly homeRegion: string };
 }): MarketPublisher {
-  const { context, eventLog } = deps;
+  const { context, eventLog, lease } = deps;
   let last = { cells: "", atMs: Number.NEGATIVE_INFINITY };
   let lookedAtMs = Number.NEGATIVE_INFINITY;
   let busy = false;
@@ -34,7 +35,7 @@ export function createMarketPublisher(deps: {
       const counts = countCells(state, nowMs);
       const cells = JSON.stringify(counts);
       if (cells === last.cells && nowMs - last.atMs < marketStateRepeatMs) return;
-      const { marketId, homeRegion, partition, policy } = state.market;
+      const { marketId, partition, policy } = state.market;
       const message = marketStateMessage({
         marketId,
         cells: counts,
@@ -44,7 +45,7 @@ export function createMarketPublisher(deps: {
       const record = { key: marketId, value: toBinary(MarketStateSchema, message), headers: { "event-id": context.ids.uuid(), type: "MarketState" } };
       busy = true;
       try {
-        await eventLog.append(physicalTopic(homeRegion, "market-state.v1"), partition, [record]);
+        await eventLog.append(physicalTopic(lease.homeRegion, "market-state.v1"), partition, [record]);
         last = { cells, atMs: nowMs };
       } catch (error) {
         context.logger.debug({ error, market: marketId }, "Cannot publish the market's state; the next one follows");

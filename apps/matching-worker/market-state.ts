@@ -30,6 +30,9 @@ export function createMarketState(market: RegionMarket, travelTime: TravelTime):
 }
 
 export function applySnapshot(state: MarketState, { rides, drivers, asOfMs }: Snapshot): void {
-  state.rides.replace(rides, asOfMs);
+  state.rides.replace(
+    rides.filter(({ marketId }) => marketId === state.market.marketId),
+    asOfMs,
+  );
   state.drivers.replace(drivers);
 }

@@ -30,7 +30,7 @@ export type WorkerFixture = Awaited<ReturnType<typeof createWorkerFixture>>;
 
 type Running = { readonly worker: MatchingWorker; readonly context: TestContext; readonly client: Client<typeof MatchingService> };
 /** What the coordinator answers, and how often it was asked. */
-type OpenWork = { rides: readonly Ride[]; drivers: readonly Driver[]; asked: number };
+type OpenWork = { rides: readonly Ride[]; drivers: readonly Driver[]; asked: number; servedBy: ReadonlyMap<string, string> };
 
 export async function createWorkerFixture() {
   const platform = await createTestDatabase({ platform: true });
@@ -42,7 +42,15 @@ export async function createWorkerFixture() {
   );
   const matchingSql = (max = 4): Sql => platform.sql({ role: "matching", schema: "matching", max });
   await migrate(matchingSql(), eventLogMigrations);
-  const openWork: OpenWork = { rides: [], drivers: [], asked: 0 };
+  const openWork: OpenWork = {
+    rides: [],
+    drivers: [],
+    asked: 0,
+    servedBy: new Map([
+      ["ewr", "ewr"],
+      ["lhr", "lhr"],
+    ]),
+  };
   const directory = coordinatorOf(openWork, clock);
   const workers: MatchingWorker[] = [];
 
@@ -68,6 +76,7 @@ export async function createWorkerFixture() {
 function coordinatorOf(openWork: OpenWork, clock: Clock): ServiceDirectory {
   const transport = createInMemoryTransport((router) =>
     router.service(CoordinatorService, {
+      listRegionStates: () => ({ regions: [...openWork.servedBy].map(([region, servedBy]) => ({ region, servedBy })) }),
       listOpenWork() {
         openWork.asked++;
         const rides = openWork.rides.map(openRideToWire);

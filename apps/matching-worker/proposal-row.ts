@@ -6,10 +6,17 @@ import { type IdSource, type Market, unreachable } from "@ridegrid/domain";
 import type { OutboxRow } from "@ridegrid/eventlog";
 import type { PlannedProposal } from "./plan-tick.ts";
 
-export type ProposalOrigin = { readonly market: Market; readonly leaseEpoch: number; readonly nowMs: number; readonly ids: IdSource };
+/** `homeRegion` is the lease's: after a takeover another one than the market is configured in. */
+export type ProposalOrigin = {
+  readonly market: Market;
+  readonly homeRegion: string;
+  readonly leaseEpoch: number;
+  readonly nowMs: number;
+  readonly ids: IdSource;
+};
 
-export function proposalRow(planned: PlannedProposal, { market, leaseEpoch, nowMs, ids }: ProposalOrigin): OutboxRow {
-  const { homeRegion, marketId, partition } = market;
+export function proposalRow(planned: PlannedProposal, { market, homeRegion, leaseEpoch, nowMs, ids }: ProposalOrigin): OutboxRow {
+  const { marketId, partition } = market;
   const [eventId, proposalId] = [ids.uuid(), ids.uuid()];
   const message = create(MatchProposalSchema, {
     envelope: { eventId, occurTime: timestampFromMs(nowMs), homeRegion, marketId, partition, correlationId: proposalId },

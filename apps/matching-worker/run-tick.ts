@@ -56,7 +56,7 @@ function planned(state: MarketState, nowMs: number, metrics: WorkerMetrics): Tic
 }
 
 async function store(proposals: readonly PlannedProposal[], nowMs: number, { context, state, lease, store, metrics }: TickDeps): Promise<"stored" | "fenced"> {
-  const origin = { market: state.market, leaseEpoch: lease.epoch, nowMs, ids: context.ids };
+  const origin = { market: state.market, homeRegion: lease.homeRegion, leaseEpoch: lease.epoch, nowMs, ids: context.ids };
   const outcome = await store.commit(
     lease,
     proposals.map((one) => proposalRow(one, origin)),

@@ -6,9 +6,9 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { IngestService, physicalTopic } from "@ridegrid/contracts";
 import type { EventLog } from "@ridegrid/eventlog";
-import type { ServiceDirectory } from "@ridegrid/rpc";
+import { createServingRegions, type ServiceDirectory } from "@ridegrid/rpc";
 import type { App, ProcessContext } from "@ridegrid/runtime";
-import type { RegionMarket, Regions } from "@ridegrid/spatial";
+import { marketsWithinReach, type RegionMarket, type Regions } from "@ridegrid/spatial";
 import { createDriverMarks, type DriverMarks } from "./driver-marks.ts";
 import { forwardPositions } from "./handlers/forward-positions.ts";
 import { ingestHealth } from "./handlers/get-ingest-health.ts";
@@ -33,7 +33,9 @@ export function createTelemetryIngest(deps: TelemetryIngestDeps): TelemetryInges
   const { context, region, regions, eventLog, directory } = deps;
   const name = `telemetry-ingest.${region}`;
   const topic = physicalTopic(region, "driver-telemetry.v1");
-  const markets = regions.region(region).markets;
+  const markets = marketsWithinReach(regions, region);
+  const serving = createServingRegions({ directory, serviceName: name });
+  const isServed = (market: RegionMarket): boolean => serving.of(market.homeRegion) === region;
   const marks = createDriverMarks(driversRememberedMax);
   const log = createLogReachability({
     eventLog,
@@ -47,7 +49,7 @@ export function createTelemetryIngest(deps: TelemetryIngestDeps): TelemetryInges
     clock: context.clock,
     marks,
     shifts: createShiftLookup({ directory, clock: context.clock, serviceName: name }),
-    bufferAt: (point) => bufferIn(buffers, regions.marketAt(point)),
+    bufferAt: (point) => bufferIn(buffers, regions.marketAt(point), isServed),
     onJudged: (outcome) => judged.add(1, { region, outcome }),
   });
   const draining = new AbortController();
@@ -57,10 +59,12 @@ export function createTelemetryIngest(deps: TelemetryIngestDeps): TelemetryInges
     name,
     async start() {
       log.start();
+      void serving.start();
     },
     async stop() {
       // What was taken is made durable and answered before the streams end.
       draining.abort();
+      serving.stop();
       await Promise.all([...buffers.values()].map((buffer) => buffer.drain()));
       log.stop();
     },
@@ -95,6 +99,10 @@ function bufferOf(market: RegionMarket, { context, eventLog, topic, marks, log }
   });
 }
 
-function bufferIn(buffers: ReadonlyMap<string, MarketBuffer>, market: RegionMarket | undefined): MarketBuffer | undefined {
-  return market === undefined ? undefined : buffers.get(market.marketId);
+function bufferIn(
+  buffers: ReadonlyMap<string, MarketBuffer>,
+  market: RegionMarket | undefined,
+  isServed: (market: RegionMarket) => boolean,
+): MarketBuffer | undefined {
+  return market === undefined || !isServed(market) ? undefined : buffers.get(market.marketId);
 }

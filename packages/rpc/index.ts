@@ -18,4 +18,5 @@ export { nativeGrpcHandler } from "./native-grpc.ts";
 export { registerReflection } from "./reflection.ts";
 export { apiError, errorDomain, errorMetadata, reasonOf, refusalError } from "./refusal-error.ts";
 export { createServiceDirectory, type ServiceDirectory, type ServiceName } from "./service-directory.ts";
+export { createServingRegions, type ServingRegions } from "./serving-regions.ts";
 export { untilAborted } from "./until-aborted.ts";

@@ -19,5 +19,9 @@ export const listenerDrainMs = 5_000;
 /** How often a health watcher looks for a change. */
 export const healthWatchIntervalMs = 1_000;
 
+/** How often a process asks which region serves which, and how long it waits: what a takeover takes to be noticed. */
+export const servingPollMs = 1_000;
+export const servingPollTimeoutMs = 2_000;
+
 if (edgeCallTimeoutMs <= internalCallTimeoutMs) throw new Error("edgeCallTimeoutMs must exceed internalCallTimeoutMs");
 if (edgeBodyBytesMax > internalMessageBytesMax) throw new Error("edgeBodyBytesMax must not exceed internalMessageBytesMax");

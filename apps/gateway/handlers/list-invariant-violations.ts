@@ -4,19 +4,26 @@
  */
 import type { HandlerContext } from "@connectrpc/connect";
 import type { InvariantViolation } from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
-import type { ServiceDirectory } from "@ridegrid/rpc";
+import type { ServiceDirectory, ServingRegions } from "@ridegrid/rpc";
 import type { Regions } from "@ridegrid/spatial";
 import { ask } from "../dependency.ts";
 
-export type ListInvariantViolationsDeps = { readonly regions: Regions; readonly directory: ServiceDirectory };
+export type ListInvariantViolationsDeps = {
+  readonly regions: Regions;
+  readonly directory: ServiceDirectory;
+  readonly serving: Pick<ServingRegions, "isServing">;
+};
 
 export async function listInvariantViolations(
-  { regions, directory }: ListInvariantViolationsDeps,
+  { regions, directory, serving }: ListInvariantViolationsDeps,
   context: HandlerContext,
 ): Promise<{ violations: InvariantViolation[] }> {
   const parts = await Promise.all([
     ask(context, (options) => directory.coordinator().listInvariantViolations({}, options)),
-    ...regions.all.map(({ id: region }) => ask(context, (options) => directory.state(region).listReadModelViolations({ region }, options))),
+    // The read model of a region that was taken over is nobody's any more.
+    ...regions.all
+      .filter(({ id }) => serving.isServing(id))
+      .map(({ id: region }) => ask(context, (options) => directory.state(region).listReadModelViolations({ region }, options))),
   ]);
   return { violations: parts.flatMap(({ violations }) => violations) };
 }

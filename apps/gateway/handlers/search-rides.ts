@@ -14,7 +14,7 @@ import {
   SearchRidesResponseSchema,
 } from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
 import type { Ride } from "@ridegrid/contracts/gen/type/v1/ride_pb";
-import { apiError, type ServiceDirectory } from "@ridegrid/rpc";
+import { apiError, type ServiceDirectory, type ServingRegions } from "@ridegrid/rpc";
 import type { Regions } from "@ridegrid/spatial";
 import { ask } from "../dependency.ts";
 import { askEveryRegion, missing } from "../every-region.ts";
@@ -22,12 +22,17 @@ import { regionReadTimeoutMs, searchPageDefault } from "../limits.ts";
 import { withoutPin } from "../ride-pins.ts";
 import { decodePlaces, encodePlaces, type Place } from "../search-places.ts";
 
-export type SearchRidesDeps = { readonly regions: Regions; readonly directory: ServiceDirectory };
+export type SearchRidesDeps = { readonly regions: Regions; readonly directory: ServiceDirectory; readonly serving: Pick<ServingRegions, "isServing"> };
 
-export async function searchRides({ regions, directory }: SearchRidesDeps, request: SearchRidesRequest, context: HandlerContext): Promise<SearchRidesResponse> {
+export async function searchRides(
+  { regions, directory, serving }: SearchRidesDeps,
+  request: SearchRidesRequest,
+  context: HandlerContext,
+): Promise<SearchRidesResponse> {
   const pageSize = request.pageSize === 0 ? searchPageDefault : request.pageSize;
   const places = request.pageToken === "" ? firstPlaces(regions, request.region) : decodePlaces(request.pageToken, regions);
-  const asked = [...places.keys()];
+  // A region that was taken over knows its rides as they were; what only it knows is missing.
+  const asked = [...places.keys()].filter(serving.isServing);
   const answers = await askEveryRegion(asked, async (region) => {
     const command = create(SearchRidesRequestSchema, { ...request, pageSize, pageToken: places.get(region)?.token ?? "" });
     const { page } = await ask(context, (options) => directory.state(region).searchRides({ region, command }, options), regionReadTimeoutMs);
@@ -54,7 +59,7 @@ export async function searchRides({ regions, directory }: SearchRidesDeps, reque
     rides: taken.map(({ ride }) => withoutPin(ride)),
     nextPageToken: goesOn ? encodePlaces(next) : "",
     ...(asOf && { asOf }),
-    missingRegions: missing(answers),
+    missingRegions: [...missing(answers), ...[...places.keys()].filter((region) => !serving.isServing(region))],
   });
 }
 

@@ -6,14 +6,15 @@ import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { type WatchMarketRequest, type WatchMarketResponse, WatchMarketResponseSchema } from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
 import type { Random } from "@ridegrid/domain";
-import { apiError, onBehalfOf, type ServiceDirectory } from "@ridegrid/rpc";
+import { apiError, onBehalfOf, type ServiceDirectory, type ServingRegions } from "@ridegrid/rpc";
 import type { Regions } from "@ridegrid/spatial";
 import { withHeartbeats } from "../heartbeats.ts";
-import { resumedStream } from "../resumed-stream.ts";
+import { resumedStream, untilServedElsewhere } from "../resumed-stream.ts";
 
 export type WatchMarketDeps = {
   readonly regions: Regions;
   readonly directory: ServiceDirectory;
+  readonly serving: Pick<ServingRegions, "change" | "of">;
   readonly random: Random;
   readonly heartbeatIntervalMs: number;
 };
@@ -23,11 +24,14 @@ export async function* watchMarket(deps: WatchMarketDeps, command: WatchMarketRe
   yield* withHeartbeats(updates(deps, command, context), { intervalMs: deps.heartbeatIntervalMs, heartbeat });
 }
 
-async function* updates({ regions, directory, random }: WatchMarketDeps, command: WatchMarketRequest, context: HandlerContext) {
+async function* updates({ regions, directory, serving, random }: WatchMarketDeps, command: WatchMarketRequest, context: HandlerContext) {
   const market = regions.market(command.marketId);
   if (market === undefined) throw apiError("FIELD_INVALID", `There is no market "${command.marketId}"`, { field: "market_id" });
   const messages = resumedStream({
-    open: (signal) => directory.state(market.homeRegion).watchMarket({ command }, { ...onBehalfOf(context), signal }),
+    open: (signal) => {
+      const change = serving.change();
+      return untilServedElsewhere(directory.state(serving.of(market.homeRegion)).watchMarket({ command }, { ...onBehalfOf(context), signal }), change);
+    },
     onMessage: () => {},
     isComplete: () => false,
     signal: context.signal,

@@ -7,11 +7,11 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { type WatchOffersRequest, type WatchOffersResponse, WatchOffersResponseSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { DriverStatus } from "@ridegrid/contracts/gen/type/v1/driver_pb";
 import type { Random } from "@ridegrid/domain";
-import { callerOf, onBehalfOf, type ServiceDirectory, untilAborted } from "@ridegrid/rpc";
+import { callerOf, onBehalfOf, type ServiceDirectory, type ServingRegions, untilAborted } from "@ridegrid/rpc";
 import { ask, isAway } from "../dependency.ts";
 import { withHeartbeats } from "../heartbeats.ts";
 import { relocateIntervalMs } from "../limits.ts";
-import { resumedStream } from "../resumed-stream.ts";
+import { resumedStream, untilServedElsewhere } from "../resumed-stream.ts";
 import { withoutPin } from "../ride-pins.ts";
 import type { ShiftMoves } from "../shift-moves.ts";
 
@@ -20,6 +20,7 @@ export type WatchOffersDeps = {
   readonly region: string;
   readonly directory: ServiceDirectory;
   readonly moves: ShiftMoves;
+  readonly serving: Pick<ServingRegions, "change">;
   readonly random: Random;
   readonly heartbeatIntervalMs: number;
 };
@@ -36,12 +37,13 @@ export async function* watchOffers(deps: WatchOffersDeps, { cursor }: WatchOffer
 async function* updates(deps: WatchOffersDeps, place: Place, context: HandlerContext): AsyncIterable<WatchOffersResponse> {
   const messages = resumedStream({
     async open(signal) {
+      const change = deps.serving.change();
       const region = await locate(deps, place, context);
       place.region = region;
       const source = deps.directory
         .state(region)
         .watchDriver({ region, driverId: place.driverId, command: { cursor: place.cursor } }, { ...onBehalfOf(context), signal });
-      return untilMoved(deps, place, { source, signal, context });
+      return untilServedElsewhere(untilMoved(deps, place, { source, signal, context }), change);
     },
     onMessage: ({ message }) => advance(place, message),
     isComplete: () => false,

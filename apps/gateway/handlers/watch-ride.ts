@@ -7,10 +7,10 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { type WatchRideRequest, type WatchRideResponse, WatchRideResponseSchema } from "@ridegrid/contracts/gen/rider/v1/rider_service_pb";
 import { RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import type { Random } from "@ridegrid/domain";
-import { onBehalfOf, reasonOf, type ServiceDirectory } from "@ridegrid/rpc";
+import { onBehalfOf, reasonOf, type ServiceDirectory, type ServingRegions } from "@ridegrid/rpc";
 import { isAway } from "../dependency.ts";
 import { withHeartbeats } from "../heartbeats.ts";
-import { resumedStream } from "../resumed-stream.ts";
+import { resumedStream, untilServedElsewhere } from "../resumed-stream.ts";
 import type { RideLocator } from "../ride-locator.ts";
 import { withPin } from "../ride-pins.ts";
 import type { RideReader } from "../ride-reader.ts";
@@ -19,6 +19,7 @@ export type WatchRideDeps = {
   readonly directory: ServiceDirectory;
   readonly locator: RideLocator;
   readonly reader: RideReader;
+  readonly serving: Pick<ServingRegions, "change">;
   readonly random: Random;
   readonly pinSecret: string;
   readonly heartbeatIntervalMs: number;
@@ -44,8 +45,10 @@ async function* updates(
 ): AsyncIterable<WatchRideResponse> {
   const messages = resumedStream({
     async open(signal) {
+      const change = deps.serving.change();
       const { homeRegion } = await deps.locator.locate(rideId, context);
-      return deps.directory.state(homeRegion).watchRide({ region: homeRegion, command: { rideId, cursor: place.cursor } }, { ...onBehalfOf(context), signal });
+      const command = { rideId, cursor: place.cursor };
+      return untilServedElsewhere(deps.directory.state(homeRegion).watchRide({ region: homeRegion, command }, { ...onBehalfOf(context), signal }), change);
     },
     onMessage: ({ message }) => advance(place, message),
     isComplete: () => place.ended,

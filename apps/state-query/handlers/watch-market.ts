@@ -7,13 +7,14 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { optionalTime } from "@ridegrid/contracts";
 import { type WatchMarketRequest, type WatchMarketResponse, WatchMarketResponseSchema } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError, callerOf } from "@ridegrid/rpc";
+import { marketsWithinReach } from "@ridegrid/spatial";
 import { watchRecheckMs } from "../limits.ts";
 import type { StateQueryParts } from "../state-query-parts.ts";
 
 export async function* watchMarket(parts: StateQueryParts, request: WatchMarketRequest, context: HandlerContext): AsyncGenerator<WatchMarketResponse> {
   const marketId = request.command?.marketId ?? "";
   requireOperator(marketId, callerOf(context).role);
-  if (!parts.regions.region(parts.region).markets.some((market) => market.marketId === marketId)) {
+  if (!marketsWithinReach(parts.regions, parts.region).some((market) => market.marketId === marketId)) {
     throw apiError("FIELD_INVALID", `Cannot follow market "${marketId}" here: it is none of region "${parts.region}"`, { field: "command.market_id" });
   }
   const subscription = parts.wakeups.subscribe(`market:${marketId}`);
