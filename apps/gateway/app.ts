@@ -6,6 +6,7 @@ import { DriverService, OpsService, RiderService, timestampFromMs } from "@rideg
 import { Health } from "@ridegrid/contracts/gen/grpc/health/v1/health_pb";
 import {
   apiError,
+  createCallMetrics,
   createServingRegions,
   type FaultLog,
   mountConnect,
@@ -17,7 +18,6 @@ import {
 } from "@ridegrid/rpc";
 import type { App, ProcessContext, ReadinessPart } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
-import { createCallMetrics } from "./call-metrics.ts";
 import { createCoordinatorProbe } from "./coordinator-probe.ts";
 import { edgeOptions } from "./edge-options.ts";
 import { type EdgeSockets, openEdgeSockets } from "./edge-sockets.ts";
@@ -62,7 +62,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
   if (production && isDevelopmentIssuer(identity)) throw new Error("Cannot create a production gateway: its identity is the development issuer");
   const name = `gateway.${region}`;
   const logger = context.logger.child({ app: name });
-  const onFault: FaultLog = ({ method, error }) => logger.error({ method, err: error }, "a public call failed inside the platform");
+  const onFault: FaultLog = ({ method, error, traceId, rideId }) =>
+    logger.error({ method, err: error, trace_id: traceId, ride_id: rideId }, "a public call failed inside the platform");
   const draining = new AbortController();
   const probe = createCoordinatorProbe(directory, name);
   const forwarders = createForwarders(directory, name);
@@ -90,6 +91,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     identity: rememberingIdentity(identity, context.clock),
     clock: context.clock,
     ids: context.ids,
+    tracer: context.tracer,
     metrics: createCallMetrics(context.meter),
     onFault,
     draining: draining.signal,

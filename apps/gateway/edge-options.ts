@@ -1,10 +1,15 @@
 /** What wraps every public method, on both ports: authentication, error mapping, deadline, expiry, validation. */
 import type { ConnectRouterOptions } from "@connectrpc/connect";
+import type { Tracer } from "@opentelemetry/api";
 import type { Clock, IdSource } from "@ridegrid/domain";
 import {
   admission,
+  callMeasuring,
+  type CallMetrics,
+  codeName,
   edgeBodyBytesMax,
   edgeCallTimeoutMs,
+  edgeTracing,
   endStreams,
   errorMapping,
   type FaultLog,
@@ -13,34 +18,39 @@ import {
   unaryDeadline,
 } from "@ridegrid/rpc";
 import { authentication } from "./authentication.ts";
-import { type CallMetrics, callMeasuring } from "./call-metrics.ts";
 import type { Identity } from "./identity.ts";
+import { untracedMethods } from "./limits.ts";
 import { tokenExpiry } from "./token-expiry.ts";
 
 export type EdgeOptionsDeps = {
   readonly identity: Identity;
   readonly clock: Clock;
   readonly ids: IdSource;
+  readonly tracer: Tracer;
   readonly metrics: CallMetrics;
   readonly onFault: FaultLog;
   /** Aborted when the gateway stops: streams end, calls in flight are answered, new ones are refused. */
   readonly draining: AbortSignal;
 };
 
-export function edgeOptions({ identity, clock, ids, metrics, onFault, draining }: EdgeOptionsDeps): ConnectRouterOptions {
+export function edgeOptions({ identity, clock, ids, tracer, metrics, onFault, draining }: EdgeOptionsDeps): ConnectRouterOptions {
   const authenticate = authentication(identity);
   return {
     async requestGate(context) {
-      if (!context.requestHeader.has("traceparent")) context.requestHeader.set("traceparent", newTraceparent(ids));
+      const beganAt = performance.now();
       if (draining.aborted) throw draining.reason;
       try {
         await authenticate(context);
       } catch (error) {
         // The gate runs outside the interceptors.
-        throw toApiError(error, (cause) => onFault({ method: `${context.service.typeName}/${context.method.name}`, error: cause }));
+        const method = `${context.service.typeName}/${context.method.name}`;
+        const refusal = toApiError(error, (cause) => onFault({ method, error: cause }));
+        metrics.record(method, codeName(refusal.code), (performance.now() - beganAt) / 1_000);
+        throw refusal;
       }
     },
     interceptors: [
+      edgeTracing({ tracer, ids, untraced: untracedMethods }),
       callMeasuring(metrics),
       errorMapping(onFault),
       admission(),
@@ -51,10 +61,4 @@ export function edgeOptions({ identity, clock, ids, metrics, onFault, draining }
     ],
     readMaxBytes: edgeBodyBytesMax,
   };
-}
-
-/** A trace begins here when the client brought none: W3C trace context, sampled. */
-function newTraceparent(ids: IdSource): string {
-  const traceId = ids.uuid().replaceAll("-", "");
-  return `00-${traceId}-${ids.uuid().replaceAll("-", "").slice(16)}-01`;
 }

@@ -50,3 +50,6 @@ export const drainMs = 5_000;
 if (heartbeatIntervalMs >= 15_000) throw new Error("heartbeats must come at most 15 s apart");
 if (dependencyTimeoutMs >= edgeCallTimeoutMs) throw new Error("a dependency's failure must be told within the call's own deadline");
 if (stateReadTimeoutMs + dependencyTimeoutMs > edgeCallTimeoutMs) throw new Error("the coordinator must be asked within the deadline of a read");
+
+/** Positions come every second from every driver: they are counted and measured, and make no spans. */
+export const untracedMethods: ReadonlySet<string> = new Set(["ReportPositions", "StreamPositions"]);

@@ -22,6 +22,9 @@ export const proposalsPerTickMax = 2_000;
 /** A transaction that holds the lease's row may pause this long; then the server ends it and a takeover can go on. */
 export const fencedIdleMaxMs = 1_000;
 export const explanationsKeptMax = 10_000;
+/** Rides whose trace is remembered, and links that a tick's span carries. */
+export const ridesTracedMax = 50_000;
+export const tickLinksMax = 64;
 
 export const ridesMax = 100_000;
 export const driversMax = 250_000;

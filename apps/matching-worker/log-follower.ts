@@ -28,9 +28,12 @@ export type LogFollowerDeps = {
   readonly partition: number;
   readonly fromOffset: number;
   readonly onRecord: (record: StoredRecord) => void;
+  /** Around each batch's records: the place for spans and durations. */
+  readonly around?: (records: readonly StoredRecord[], work: () => void) => void;
 };
 
-export function createLogFollower({ context, eventLog, topic, partition, fromOffset, onRecord }: LogFollowerDeps): LogFollower {
+export function createLogFollower(deps: LogFollowerDeps): LogFollower {
+  const { context, eventLog, topic, partition, fromOffset, onRecord, around = (_, work) => work() } = deps;
   const limits = { maxRecords: readMaxRecords, maxBytes: readMaxBytes, maxWaitMs: readWaitMs };
   const state = { nextOffset: fromOffset, answeredAtMs: null as number | null, atEnd: false, failure: "" };
 
@@ -38,13 +41,17 @@ export function createLogFollower({ context, eventLog, topic, partition, fromOff
     const records = await eventLog.read(topic, partition, state.nextOffset, limits, signal);
     state.answeredAtMs = context.clock.nowMs();
     state.failure = "";
+    if (records.length > 0) around(records, () => handOver(records, signal));
+    if (!signal.aborted) state.atEnd = records.length === 0 || records.length < limits.maxRecords;
+  }
+
+  function handOver(records: readonly StoredRecord[], signal: AbortSignal): void {
     for (const record of records) {
       // What the signal ended must not be changed any more.
       if (signal.aborted) return;
       onRecord(record);
       state.nextOffset = record.offset + 1;
     }
-    state.atEnd = records.length === 0 || records.length < limits.maxRecords;
   }
 
   return {

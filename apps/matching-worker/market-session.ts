@@ -5,7 +5,7 @@
  * again; a log that is silent stalls it, for what is not known cannot be proposed.
  */
 import { physicalTopic } from "@ridegrid/contracts";
-import type { EventLog, Lease, StoredRecord } from "@ridegrid/eventlog";
+import { createProcessTelemetry, type EventLog, type Lease, type StoredRecord } from "@ridegrid/eventlog";
 import type { ServiceDirectory } from "@ridegrid/rpc";
 import type { ProcessContext } from "@ridegrid/runtime";
 import { applyDriverRecord, applyPositionsRecord, applyRideRecord } from "./apply-record.ts";
@@ -17,8 +17,10 @@ import { pause } from "./pause.ts";
 import type { PlannedOffer } from "./plan-tick.ts";
 import type { ProposalStore } from "./proposal-store.ts";
 import type { Applied } from "./ride-book.ts";
+import { createRideTraces, type RideTraces } from "./ride-traces.ts";
 import { runTick } from "./run-tick.ts";
 import { type StartOffsets, takeSnapshot } from "./take-snapshot.ts";
+import { createTickTracing } from "./tick-tracing.ts";
 import type { WorkerMetrics } from "./worker-metrics.ts";
 
 export interface MarketSession {
@@ -50,6 +52,7 @@ export function createMarketSession(deps: SessionDeps): MarketSession {
   const { lease, state, context } = deps;
   const explanations = new Map<string, PlannedOffer>();
   const lags = new Map<string, number>();
+  const traces = createRideTraces();
   let followers: readonly LogFollower[] = [];
   let waiting = "no snapshot was taken yet";
 
@@ -66,11 +69,11 @@ export function createMarketSession(deps: SessionDeps): MarketSession {
     const { promise: ended, resolve: end } = Promise.withResolvers<string>();
     signal.addEventListener("abort", () => end("stopped"), { once: true });
     const over = new AbortController();
-    followers = followersOf(deps, offsets, end);
+    followers = followersOf({ ...deps, traces }, offsets, end);
     const both = AbortSignal.any([signal, over.signal]);
     const work = [
       ...followers.map((one) => one.run(both).then((how) => end(how))),
-      ticks(deps, { followers, explanations, stall }, both).then(end),
+      ticks({ ...deps, traces }, { followers, explanations, stall }, both).then(end),
       measureLags(deps, followers, lags, both),
     ];
     const why = await ended;
@@ -115,9 +118,12 @@ export function createMarketSession(deps: SessionDeps): MarketSession {
 
 type Ticking = { readonly followers: readonly LogFollower[]; readonly explanations: Map<string, PlannedOffer>; readonly stall: () => string };
 
-async function ticks(deps: SessionDeps, { followers, explanations, stall }: Ticking, signal: AbortSignal): Promise<string> {
+type TracedDeps = SessionDeps & { readonly traces: RideTraces };
+
+async function ticks(deps: TracedDeps, { followers, explanations, stall }: Ticking, signal: AbortSignal): Promise<string> {
   const { context, state } = deps;
   const publisher = createMarketPublisher(deps);
+  const tracing = createTickTracing({ tracer: context.tracer, traces: deps.traces, region: deps.lease.homeRegion, market: state.market.marketId });
   let sweptAtMs = context.clock.nowMs();
   for (;;) {
     await pause(tickMs, signal);
@@ -127,7 +133,7 @@ async function ticks(deps: SessionDeps, { followers, explanations, stall }: Tick
       deps.metrics.stalled();
       continue;
     }
-    if ((await runTick({ ...deps, explanations })) === "fenced") return "fenced";
+    if ((await runTick({ ...deps, tracing, explanations })) === "fenced") return "fenced";
     void publisher.publish(state, explanations);
     if (context.clock.nowMs() - sweptAtMs < sweepIntervalMs) continue;
     sweptAtMs = context.clock.nowMs();
@@ -135,7 +141,7 @@ async function ticks(deps: SessionDeps, { followers, explanations, stall }: Tick
   }
 }
 
-function followersOf(deps: SessionDeps, offsets: StartOffsets, needSnapshot: (why: string) => void): readonly LogFollower[] {
+function followersOf(deps: TracedDeps, offsets: StartOffsets, needSnapshot: (why: string) => void): readonly LogFollower[] {
   const { context, eventLog, lease, state, metrics } = deps;
   const follower = (
     name: "ride-events.v1" | "driver-events.v1" | "driver-telemetry.v1",
@@ -152,7 +158,10 @@ function followersOf(deps: SessionDeps, offsets: StartOffsets, needSnapshot: (wh
         context.logger.error({ error, topic, offset: record.offset }, "Cannot read a record; going on without it");
       }
     };
-    return createLogFollower({ context, eventLog, topic, partition: lease.partition, fromOffset, onRecord });
+    const processing = createProcessTelemetry({ ...context, topic, partition: lease.partition, consumer: lease.consumer });
+    const around = (records: readonly StoredRecord[], work: () => void): void =>
+      processing.aroundSync(records, work, name === "ride-events.v1" ? deps.traces.note(records) : []);
+    return createLogFollower({ context, eventLog, topic, partition: lease.partition, fromOffset, onRecord, around });
   };
   return [
     follower("ride-events.v1", offsets.rideEvents, applyRideRecord),

@@ -13,13 +13,14 @@ export type ProposalOrigin = {
   readonly leaseEpoch: number;
   readonly nowMs: number;
   readonly ids: IdSource;
+  readonly traceparent: string;
 };
 
-export function proposalRow(planned: PlannedProposal, { market, homeRegion, leaseEpoch, nowMs, ids }: ProposalOrigin): OutboxRow {
+export function proposalRow(planned: PlannedProposal, { market, homeRegion, leaseEpoch, nowMs, ids, traceparent }: ProposalOrigin): OutboxRow {
   const { marketId, partition } = market;
   const [eventId, proposalId] = [ids.uuid(), ids.uuid()];
   const message = create(MatchProposalSchema, {
-    envelope: { eventId, occurTime: timestampFromMs(nowMs), homeRegion, marketId, partition, correlationId: proposalId },
+    envelope: { eventId, occurTime: timestampFromMs(nowMs), homeRegion, marketId, partition, correlationId: proposalId, traceparent },
     proposalId,
     rideId: planned.rideId,
     rideVersion: BigInt(planned.rideVersion),
@@ -27,7 +28,8 @@ export function proposalRow(planned: PlannedProposal, { market, homeRegion, leas
     kind: kindOf(planned),
   });
   const payload = toBinary(MatchProposalSchema, message);
-  return { homeRegion, topic: "match-proposals.v1", partition, key: planned.rideId, eventId, payload, headers: { "event-id": eventId, type: "MatchProposal" } };
+  const headers = { "event-id": eventId, type: "MatchProposal", ...(traceparent === "" ? {} : { traceparent }) };
+  return { homeRegion, topic: "match-proposals.v1", partition, key: planned.rideId, eventId, payload, headers };
 }
 
 function kindOf(planned: PlannedProposal): NonNullable<MessageInitShape<typeof MatchProposalSchema>["kind"]> {

@@ -10,6 +10,7 @@ import type { MarketState } from "./market-state.ts";
 import { planTick, type PlannedOffer, type PlannedProposal, type TickPlan } from "./plan-tick.ts";
 import { proposalRow } from "./proposal-row.ts";
 import type { ProposalStore } from "./proposal-store.ts";
+import type { TickTracing } from "./tick-tracing.ts";
 import type { WorkerMetrics } from "./worker-metrics.ts";
 
 export type TickDeps = {
@@ -18,6 +19,7 @@ export type TickDeps = {
   readonly lease: Lease;
   readonly store: ProposalStore;
   readonly metrics: WorkerMetrics;
+  readonly tracing: TickTracing;
   /** By ride: the last proposal, for whoever asks why. */
   readonly explanations: Map<string, PlannedOffer>;
   readonly onStored: () => void;
@@ -55,12 +57,16 @@ function planned(state: MarketState, nowMs: number, metrics: WorkerMetrics): Tic
   return plan;
 }
 
-async function store(proposals: readonly PlannedProposal[], nowMs: number, { context, state, lease, store, metrics }: TickDeps): Promise<"stored" | "fenced"> {
+async function store(proposals: readonly PlannedProposal[], nowMs: number, deps: TickDeps): Promise<"stored" | "fenced"> {
+  const { context, state, lease, store, metrics, tracing } = deps;
+  const trace = tracing.begin(proposals);
   const origin = { market: state.market, homeRegion: lease.homeRegion, leaseEpoch: lease.epoch, nowMs, ids: context.ids };
-  const outcome = await store.commit(
-    lease,
-    proposals.map((one) => proposalRow(one, origin)),
-  );
+  const rows = proposals.map((one) => proposalRow(one, { ...origin, traceparent: trace.of(one.rideId) }));
+  const outcome = await store.commit(lease, rows).catch((error: unknown) => {
+    trace.end("failed");
+    throw error;
+  });
+  trace.end(outcome);
   if (outcome === "fenced") metrics.proposals("fenced", proposals.length);
   return outcome;
 }

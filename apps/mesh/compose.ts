@@ -6,9 +6,11 @@
  */
 import type { Transport } from "@connectrpc/connect";
 import { msFromTimestamp } from "@ridegrid/contracts";
-import { createEmbeddedEventLog, type EventLog } from "@ridegrid/eventlog";
+import { createEmbeddedEventLog, type EventLog, tracedEventLog } from "@ridegrid/eventlog";
 import {
   asService,
+  type CallTelemetry,
+  createCallMetrics,
   createInMemoryTransport,
   createServiceDirectory,
   type Fault,
@@ -63,8 +65,11 @@ export async function compose(options: CompositionOptions): Promise<Composition>
   const { context, targets } = options;
   const pools = createPools(options);
   const hosted = new Map<string, HostedApp>();
-  const directory = createDirectory(options, hosted);
-  const logs = new Map(logRegions(options).map((region) => [region, createEmbeddedEventLog({ sql: pools.log(region), clock: context.clock })]));
+  const telemetry: CallTelemetry = { tracer: context.tracer, calls: createCallMetrics(context.meter) };
+  const directory = createDirectory(options, hosted, telemetry);
+  const logs = new Map(
+    logRegions(options).map((region) => [region, tracedEventLog(createEmbeddedEventLog({ sql: pools.log(region), clock: context.clock }), context)]),
+  );
   const keepers = [...logs].map(([region, log]) => keepTopics({ region, log, logger: context.logger }));
   const eventLogOf = (region: string): EventLog => {
     const log = logs.get(region);
@@ -78,7 +83,7 @@ export async function compose(options: CompositionOptions): Promise<Composition>
     const app = await buildApp(target, { ...options, pools, eventLogOf, directory, otherParts: () => readiness(scope) });
     hosted.set(targetName(target), app);
   }
-  return lifecycle({ options, hosted, pools, keepers, directory, readiness: () => readiness(() => true) });
+  return lifecycle({ options, hosted, pools, keepers, directory, telemetry, readiness: () => readiness(() => true) });
 }
 
 /** The coordinator relays to every region; a gateway alone touches no log. */
@@ -97,10 +102,11 @@ type LifecycleDeps = {
   readonly pools: Pools;
   readonly keepers: readonly TopicKeeper[];
   readonly directory: ServiceDirectory;
+  readonly telemetry: CallTelemetry;
   readonly readiness: () => readonly ReadinessPart[];
 };
 
-function lifecycle({ options, hosted, pools, keepers, directory, readiness }: LifecycleDeps): Composition {
+function lifecycle({ options, hosted, pools, keepers, directory, telemetry, readiness }: LifecycleDeps): Composition {
   let listener: Http2Listener | undefined;
   let status: StatusServer | undefined;
   let stopped: Promise<void> | undefined;
@@ -121,7 +127,7 @@ function lifecycle({ options, hosted, pools, keepers, directory, readiness }: Li
         options.metricsPort === undefined
           ? undefined
           : serveStatus({ host: options.host, port: options.metricsPort, metricsText: options.metricsText, readiness });
-      if (options.internalPort !== undefined) listener = await listenToPeers(options, options.internalPort, hosted);
+      if (options.internalPort !== undefined) listener = await listenToPeers(options, { port: options.internalPort, hosted, telemetry });
       for (const keeper of keepers) await keeper.start();
       for (const app of hosted.values()) {
         await app.start();
@@ -143,7 +149,9 @@ function lifecycle({ options, hosted, pools, keepers, directory, readiness }: Li
   };
 }
 
-function listenToPeers({ host, meshToken, context }: CompositionOptions, port: number, hosted: ReadonlyMap<string, HostedApp>): Promise<Http2Listener> {
+type PeerListening = { readonly port: number; readonly hosted: ReadonlyMap<string, HostedApp>; readonly telemetry: CallTelemetry };
+
+function listenToPeers({ host, meshToken, context }: CompositionOptions, { port, hosted, telemetry }: PeerListening): Promise<Http2Listener> {
   const routes = [...hosted.values()].flatMap((app) => (app.routes === undefined ? [] : [app]));
   return listenInternal({
     host,
@@ -153,23 +161,24 @@ function listenToPeers({ host, meshToken, context }: CompositionOptions, port: n
       for (const app of routes) app.routes?.(router);
     },
     onFault: faultLog(context),
+    telemetry,
   });
 }
 
-function createDirectory(options: CompositionOptions, hosted: ReadonlyMap<string, HostedApp>): ServiceDirectory {
+function createDirectory(options: CompositionOptions, hosted: ReadonlyMap<string, HostedApp>, telemetry: CallTelemetry): ServiceDirectory {
   return createServiceDirectory((service, region): Transport => {
     const target = options.targets.find((one) => serviceOfApp[one.app] === service && one.region === region);
     const app = target === undefined ? undefined : hosted.get(targetName(target));
-    if (app?.routes !== undefined) return createInMemoryTransport((router) => app.routes?.(router), { onFault: faultLog(options.context) });
+    if (app?.routes !== undefined) return createInMemoryTransport((router) => app.routes?.(router), { onFault: faultLog(options.context), telemetry });
     const url = options.peer(service, region);
     if (url === undefined)
       throw new Complaint(`Cannot reach the ${service} service${region === null ? "" : ` of "${region}"`}: it does not run here and no peer address is set`);
-    return h2cTransport({ url, token: options.meshToken });
+    return h2cTransport({ url, token: options.meshToken, telemetry });
   });
 }
 
 function faultLog({ logger }: ProcessContext): (fault: Fault) => void {
-  return ({ method, error }) => logger.error({ error, method }, "unforeseen fault");
+  return ({ method, error, traceId, rideId }) => logger.error({ error, method, trace_id: traceId, ride_id: rideId }, "unforeseen fault");
 }
 
 /** A pool that is open anyway. */

@@ -4,12 +4,27 @@
  * The one place where ambient time and randomness enter; apps get them passed in.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { createCorrectedClock, createLogger, createSystemIds, createSystemRandom, createTelemetry, type Logger } from "@ridegrid/runtime";
+import {
+  createCorrectedClock,
+  createLogger,
+  createSystemIds,
+  createSystemRandom,
+  createTelemetry,
+  type Logger,
+  startOtlpTracing,
+  type Tracing,
+  type TracingConfig,
+} from "@ridegrid/runtime";
 import { type Composition, type CompositionOptions, compose } from "./compose.ts";
 import { clockFirstMeasureWaitMs } from "./limits.ts";
 import type { LogLevel } from "./read-environment.ts";
 
-export type HostOptions = Omit<CompositionOptions, "context" | "metricsText"> & { readonly serviceName: string; readonly logger: Logger };
+export type HostOptions = Omit<CompositionOptions, "context" | "metricsText"> & {
+  readonly serviceName: string;
+  readonly logger: Logger;
+  /** A collector to send traces to, or a tracing that is set up already; off when undefined. */
+  readonly tracing: TracingConfig | Tracing | undefined;
+};
 
 export interface HostedProcess {
   readonly composition: Composition;
@@ -18,8 +33,11 @@ export interface HostedProcess {
   stop(): Promise<void>;
 }
 
-export async function hostProcess({ serviceName, logger, ...options }: HostOptions): Promise<HostedProcess> {
-  const telemetry = createTelemetry({ serviceName });
+export async function hostProcess({ serviceName, logger, tracing, ...options }: HostOptions): Promise<HostedProcess> {
+  const telemetry = createTelemetry({
+    serviceName,
+    tracing: tracing !== undefined && "endpoint" in tracing ? await startOtlpTracing(serviceName, tracing) : tracing,
+  });
   const ids = createSystemIds();
   const clock = createCorrectedClock(() => composition.databaseNowMs(), { logger });
   const context = {

@@ -6,7 +6,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Environment, Logger } from "@ridegrid/runtime";
+import { type Environment, type Logger, readTracingConfig } from "@ridegrid/runtime";
 import { allTargets } from "./app-target.ts";
 import { type City, type CityOptions, startCity } from "./city.ts";
 import { Complaint } from "./complaint.ts";
@@ -149,7 +149,7 @@ async function planGateways(
 async function makeApps(state: MeshState, plan: AppsPlan, ports: PortPlan): Promise<RunningApps> {
   const { processes, watch, environment, logger, write, portOffset } = state.options;
   // Code cannot be loaded twice into one process: what a change restarts lives in a child.
-  if (!processes && !watch) return await runInProcess(plan, logger);
+  if (!processes && !watch) return await runInProcess(plan, { logger, tracing: readTracingConfig(environment) });
   const grouping = processes ? "each app" : "together";
   return await runChildren({ plan, grouping, ports, portOffset, environment, logger, write, onChange: () => publish(state) });
 }

@@ -4,7 +4,7 @@
  * Which variables there are is `packages/runtime`'s list; this says which app needs which. Only `main.ts` touches the
  * environment itself.
  */
-import { type Environment, readVariable, requireVariable, type ValueOf, type VariableName } from "@ridegrid/runtime";
+import { type Environment, readTracingConfig, readVariable, requireVariable, type TracingConfig, type ValueOf, type VariableName } from "@ridegrid/runtime";
 import type { ServiceName } from "@ridegrid/rpc";
 import { type AppTarget, serviceOfApp, targetName } from "./app-target.ts";
 import { Complaint } from "./complaint.ts";
@@ -31,6 +31,7 @@ export type StartConfig = {
   readonly peer: (service: ServiceName, region: string | null) => string | undefined;
   readonly logFormat: ValueOf<"RIDEGRID_LOG_FORMAT">;
   readonly logLevel: LogLevel;
+  readonly tracing: TracingConfig | undefined;
   readonly production: boolean;
 };
 
@@ -56,6 +57,7 @@ export function readEnvironment(env: Environment, targets: readonly AppTarget[])
     peer: (service, region) => peerUrl(env, service, region),
     logFormat: withDefault("RIDEGRID_LOG_FORMAT"),
     logLevel: withDefault("RIDEGRID_LOG_LEVEL"),
+    tracing: readTracingConfig(env),
     production: readVariable(env, "NODE_ENV") === "production",
   };
 }

@@ -1,10 +1,12 @@
 /** Every app in the mesh's own process, calling each other in memory. */
-import type { Logger } from "@ridegrid/runtime";
+import type { Logger, TracingConfig } from "@ridegrid/runtime";
 import { targetName } from "./app-target.ts";
 import { hostProcess } from "./host-process.ts";
 import { type AppsPlan, gatewayUrl, portsOf, type RunningApps, unreadyParts } from "./running-apps.ts";
 
-export async function runInProcess(plan: AppsPlan, logger: Logger): Promise<RunningApps> {
+type InProcessOptions = { readonly logger: Logger; readonly tracing: TracingConfig | undefined };
+
+export async function runInProcess(plan: AppsPlan, { logger, tracing }: InProcessOptions): Promise<RunningApps> {
   const names = plan.targets.map(targetName);
   const gateways = plan.targets.flatMap(({ app, region }) => (app === "gateway" && region !== null ? [region] : []));
   const host = await hostProcess({
@@ -22,6 +24,7 @@ export async function runInProcess(plan: AppsPlan, logger: Logger): Promise<Runn
     internalPort: undefined,
     metricsPort: undefined,
     peer: () => undefined,
+    tracing,
     production: false,
   });
   // One registry: each app's measurements are at the same place.

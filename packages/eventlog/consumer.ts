@@ -12,6 +12,7 @@ import type { HostContext, Pool, Transaction } from "./dependencies.ts";
 import { type EventLog, OffsetAboveEnd, OffsetBelowStart, type StoredRecord } from "./event-log.ts";
 import type { Lease } from "./lease.ts";
 import { type ConsumerLimits, consumerLimits } from "./limits.ts";
+import { createProcessTelemetry } from "./process-telemetry.ts";
 import { pause, retryDelayMs } from "./waiting.ts";
 
 export type ConsumedBatch = {
@@ -24,7 +25,7 @@ export type ConsumedBatch = {
 };
 
 export type ConsumerDeps = {
-  readonly context: Pick<HostContext, "random" | "logger" | "meter">;
+  readonly context: Pick<HostContext, "random" | "logger" | "meter" | "tracer">;
   readonly sql: Pool;
   readonly lease: Lease;
   readonly eventLog: EventLog;
@@ -68,6 +69,7 @@ function createTopicLoop(deps: TopicLoopDeps, topic: string) {
   const readLimits = { maxRecords: limits.batchRecordsMax, maxBytes: limits.batchBytesMax, maxWaitMs: limits.waitMs };
   const applier = createBatchApplier(deps, key);
   const lag = createLagGauge(deps, topic);
+  const processing = createProcessTelemetry({ ...context, topic, partition, consumer });
 
   async function run(): Promise<ConsumerEnd> {
     for (let failures = 0; !signal.aborted;) {
@@ -75,7 +77,7 @@ function createTopicLoop(deps: TopicLoopDeps, topic: string) {
         let offset = await startOffset();
         while (!signal.aborted) {
           const records = await eventLog.read(topic, partition, offset, readLimits, signal);
-          if (records.length > 0) offset = await applier.applyAll(records);
+          if (records.length > 0) offset = await processing.around(records, () => applier.applyAll(records));
           failures = 0;
           await lag.observe(offset, records.length);
         }

@@ -2,7 +2,7 @@
  * What this package takes from its host, by shape: it may import the domain only, so it names what it needs itself.
  * `ProcessContext` and a postgres.js pool, transaction or reserved connection fit.
  */
-import type { Meter } from "@opentelemetry/api";
+import type { Meter, Tracer } from "@opentelemetry/api";
 import type { Clock, Random } from "@ridegrid/domain";
 import type postgres from "postgres";
 
@@ -24,4 +24,5 @@ export type HostContext = {
   readonly random: Random;
   readonly logger: Log;
   readonly meter: Meter;
+  readonly tracer: Tracer;
 };

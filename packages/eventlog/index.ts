@@ -16,6 +16,7 @@ export {
   type StoredRecord,
   type TopicConfig,
 } from "./event-log.ts";
+export { tracedEventLog, type TracedEventLogOptions } from "./event-log.traced.ts";
 export { isTransientFault } from "./fault.ts";
 export { createLeaseKeeper, type Lease, type LeaseKeeper, type LeaseKeeperDeps, type WantedLease } from "./lease.ts";
 export { appendLimits, type ConsumerLimits, type LeaseLimits, type RelayLimits } from "./limits.ts";
@@ -23,6 +24,7 @@ export { eventLogMigrations } from "./migrations-directory.ts";
 export { abandonOutbox } from "./outbox-abandon.ts";
 export { type OutboxBacklog, type OutboxDepth, readOutboxBacklog } from "./outbox-depth.ts";
 export { appendOutbox, type OutboxRow } from "./outbox.ts";
+export { createProcessTelemetry, type ProcessTelemetry } from "./process-telemetry.ts";
 export { recordBytes, splitToAppends } from "./record-codec.ts";
 export type { RelayState } from "./relay-region.ts";
 export { createRelay, type Relay, type RelayDeps } from "./relay.ts";

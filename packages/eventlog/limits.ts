@@ -107,3 +107,8 @@ export function assertLease(name: string, limits: { readonly leaseMs: number; re
 function assertBelow(lowName: string, low: number, highName: string, high: number): void {
   if (low >= high) throw new Error(`Limits contradict each other: ${lowName} (${low}) must be below ${highName} (${high})`);
 }
+
+/** Links that one span of a batch carries. */
+export const messageLinksMax = 64;
+/** Seconds: from an append in memory to one that waits for a broker that comes back. */
+export const messageDurationBuckets: readonly number[] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10];

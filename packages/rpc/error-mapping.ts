@@ -5,16 +5,18 @@
  */
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { apiError, reasonOf } from "./refusal-error.ts";
+import { rideIdIn, traceIdIn } from "./trace-context.ts";
 
 /** `method` is fully qualified, such as "ridegrid.rider.v1.RiderService/GetRide". */
-export type Fault = { readonly method: string; readonly error: unknown };
+export type Fault = { readonly method: string; readonly error: unknown; readonly traceId?: string | undefined; readonly rideId?: string | undefined };
 export type FaultLog = (fault: Fault) => void;
 
 /** The outermost interceptor of every server. */
 export function errorMapping(onFault: FaultLog): Interceptor {
   return (next) => async (request) => {
     const method = `${request.service.typeName}/${request.method.name}`;
-    const map = (error: unknown): ConnectError => toApiError(error, (cause) => onFault({ method, error: cause }));
+    const about = () => ({ traceId: traceIdIn(request.header), rideId: request.stream ? undefined : rideIdIn(request.message) });
+    const map = (error: unknown): ConnectError => toApiError(error, (cause) => onFault({ method, error: cause, ...about() }));
     try {
       const response = await next(request);
       return response.stream ? { ...response, message: mapped(response.message, map) } : response;

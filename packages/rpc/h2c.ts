@@ -4,6 +4,7 @@
  */
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { connectNodeAdapter, createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { type CallTelemetry, clientTracing } from "./call-tracing.ts";
 import { dependencyCall } from "./dependency-call.ts";
 import type { FaultLog } from "./error-mapping.ts";
 import { type Http2Listener, listenHttp2 } from "./http2-listener.ts";
@@ -20,15 +21,17 @@ export type ListenInternalOptions = {
   readonly routes: Routes;
   readonly token: string;
   readonly onFault?: FaultLog;
+  readonly telemetry?: CallTelemetry;
 };
 
 /** Serves internal services; on `close`, streams end with DRAINING and their callers go elsewhere or wait. */
-export async function listenInternal({ host, port, routes, token, onFault }: ListenInternalOptions): Promise<Http2Listener> {
+export async function listenInternal({ host, port, routes, token, onFault, telemetry }: ListenInternalOptions): Promise<Http2Listener> {
   const draining = new AbortController();
   const options = internalServerOptions({
     peers: { kind: "mesh-token", token },
     draining: draining.signal,
     ...(onFault === undefined ? {} : { onFault }),
+    ...(telemetry === undefined ? {} : { telemetry }),
   });
   const handler = connectNodeAdapter({ ...options, routes: (router) => routes(router), grpc: false, grpcWeb: false });
   const listener = await listenHttp2({ port, handler, ...(host === undefined ? {} : { host }) });
@@ -43,13 +46,13 @@ export async function listenInternal({ host, port, routes, token, onFault }: Lis
 }
 
 /** One connection to one peer, opened at the first call and again after it broke. */
-export function h2cTransport({ url, token }: { readonly url: string; readonly token: string }): Transport {
+export function h2cTransport({ url, token, telemetry }: { readonly url: string; readonly token: string; readonly telemetry?: CallTelemetry }): Transport {
   const session = { pingIntervalMs, pingTimeoutMs, idleConnectionTimeoutMs };
   return createConnectTransport({
     baseUrl: url,
     httpVersion: "2",
     sessionManager: new Http2SessionManager(url, session),
-    interceptors: [dependencyCall(), bearer(token)],
+    interceptors: [...(telemetry === undefined ? [] : [clientTracing(telemetry.tracer)]), dependencyCall(), bearer(token)],
     readMaxBytes: internalMessageBytesMax,
     acceptCompression: [],
   });

@@ -1,5 +1,7 @@
 /** Calls between clients, gateways and services: errors, interceptors, transports, mounts, health and reflection. */
 export { type ApiReason, apiReasons, isApiReason } from "./api-reason.ts";
+export { callMeasuring, type CallMetrics, codeName, createCallMetrics } from "./call-metrics.ts";
+export { type CallTelemetry, edgeTracing } from "./call-tracing.ts";
 export { asService, type Caller, callerHeaders, callerKey, callerOf, onBehalfOf, type Role } from "./caller.ts";
 export { orAborted, unaryDeadline } from "./deadline.ts";
 export { dependencyCall } from "./dependency-call.ts";

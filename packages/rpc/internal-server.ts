@@ -6,6 +6,8 @@
  */
 import { timingSafeEqual } from "node:crypto";
 import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
+import { callMeasuring } from "./call-metrics.ts";
+import { type CallTelemetry, serverTracing } from "./call-tracing.ts";
 import { type Caller, callerHeaders, callerKey, type Role } from "./caller.ts";
 import { unaryDeadline } from "./deadline.ts";
 import { endStreams } from "./drain.ts";
@@ -21,15 +23,22 @@ export type InternalServerOptions = {
   readonly onFault?: FaultLog;
   /** Aborted when the server drains: streams end with its reason, calls in flight are answered. */
   readonly draining?: AbortSignal;
+  readonly telemetry?: CallTelemetry;
 };
 
-export function internalServerOptions({ peers, onFault = () => {}, draining }: InternalServerOptions): ConnectRouterOptions {
+export function internalServerOptions({ peers, onFault = () => {}, draining, telemetry }: InternalServerOptions): ConnectRouterOptions {
   return {
     requestGate: (context) => {
       if (peers.kind === "mesh-token") requireMeshToken(context, peers.token);
       context.values.set(callerKey, callerFromHeaders(context.requestHeader));
     },
-    interceptors: [errorMapping(onFault), unaryDeadline(edgeCallTimeoutMs), ...(draining === undefined ? [] : [endStreams(draining)]), fieldValidation()],
+    interceptors: [
+      ...(telemetry === undefined ? [] : [serverTracing(telemetry.tracer), callMeasuring(telemetry.calls)]),
+      errorMapping(onFault),
+      unaryDeadline(edgeCallTimeoutMs),
+      ...(draining === undefined ? [] : [endStreams(draining)]),
+      fieldValidation(),
+    ],
     readMaxBytes: internalMessageBytesMax,
   };
 }

@@ -45,6 +45,14 @@ export const variables = {
     doc: "The least important line that is written.",
   },
   RIDEGRID_LOG_FORMAT: { type: ["json", "readable"], default: "json", doc: "`json` for collectors, `readable` for people. `bun run dev` uses `readable`." },
+  OTEL_EXPORTER_OTLP_ENDPOINT: { type: "http-url", doc: "The OpenTelemetry collector that traces go to, as protobuf over HTTP. Tracing is off when not set." },
+  OTEL_EXPORTER_OTLP_HEADERS: { type: "secret", doc: "Headers sent to the collector: `name=value,name=value`, percent-encoded." },
+  OTEL_TRACES_SAMPLER: {
+    type: ["always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"],
+    default: "parentbased_always_on",
+    doc: "Which traces are kept. `parentbased_…` keeps what the caller keeps.",
+  },
+  OTEL_TRACES_SAMPLER_ARG: { type: "text", default: "1", doc: "The share of traces that a `traceidratio` sampler keeps, 0 to 1." },
   RIDEGRID_TOKEN: { type: "secret", doc: "The operator's or viewer's token of the `ops` command line, where `--token` is not given." },
   NODE_ENV: { type: "text", doc: "`production` turns the development conveniences off: no `/dev/token`, no reflection." },
 } as const satisfies Record<string, Variable>;

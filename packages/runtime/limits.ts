@@ -22,3 +22,13 @@ export const clockMeasureIntervalMs = 30_000;
 /** Of several round trips the shortest bounds the offset best. */
 export const clockSamplesPerMeasure = 3;
 export const clockSkewAlarmMs = 1_000;
+
+/** Spans that wait for an export; what comes on top is dropped, for traces must not cost memory. */
+export const spanQueueMax = 4_096;
+export const spanBatchMax = 512;
+export const spanFlushIntervalMs = 1_000;
+export const spanExportTimeoutMs = 5_000;
+export const spanLinksMax = 128;
+export const spanAttributeLengthMax = 256;
+
+if (spanBatchMax > spanQueueMax) throw new Error("a batch of spans must fit the queue");

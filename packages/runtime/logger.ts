@@ -4,7 +4,9 @@
  * Always standard error: standard output belongs to what a command was asked for (`--json`, the banner). An app's
  * child logger carries its name as `app`: `logger.child({ app: "gateway.ewr" })`.
  */
+import { context, createContextKey, trace } from "@opentelemetry/api";
 import pino, { type Logger as PinoLogger } from "pino";
+import { errorFields } from "./log-error.ts";
 
 export type Logger = PinoLogger;
 
@@ -19,7 +21,23 @@ export function createLogger(options: LoggerOptions): Logger {
   const write = options.write ?? ((line: string) => void process.stderr.write(line));
   const stream = options.format === "json" ? { write } : { write: (line: string) => write(readableLine(line)) };
   // The host and pid of every line are noise on a laptop and known to the collector elsewhere.
-  return pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { error: pino.stdSerializers.err } }, stream);
+  const serializers = { error: errorFields, err: errorFields };
+  return pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers, mixin: traceFields, redact }, stream);
+}
+
+/** A second fence: nobody means to log these, and one who does by mistake logs a mark. */
+const secretFields = ["token", "authorization", "pin", "plate", "location", "pickup", "dropoff", "latitude", "longitude"];
+const redact = { paths: secretFields.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: "[redacted]" };
+
+/** The ride that a call or a message is about, in the active context: `packages/rpc` puts it there under the same name. */
+const rideIdKey = createContextKey("ridegrid.ride_id");
+
+/** While tracing is on: which trace a line belongs to, and which ride where it is known. */
+function traceFields(): Record<string, string> {
+  const span = trace.getActiveSpan();
+  if (span === undefined) return {};
+  const rideId = context.active().getValue(rideIdKey);
+  return { trace_id: span.spanContext().traceId, span_id: span.spanContext().spanId, ...(typeof rideId === "string" ? { ride_id: rideId } : {}) };
 }
 
 const levelNames: Readonly<Record<number, string>> = { 10: "trace ", 20: "debug ", 30: "", 40: "warn ", 50: "error ", 60: "fatal " };

@@ -1,0 +1,58 @@
+/** Every app of one region in the test's own process, on databases of its own: what a mesh in one process is, without its Postgres and its city. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Logger, Tracing, TracingConfig } from "@ridegrid/runtime";
+import { createTestDatabase, freePort } from "@ridegrid/testing";
+import { allTargets } from "./app-target.ts";
+import { hostProcess } from "./host-process.ts";
+import { preparePlatform } from "./prepare-databases.ts";
+import { defaultRegionsFile, readRegionsFile } from "./regions-file.ts";
+import { ensureSecrets, type Secrets } from "./secrets.ts";
+
+export type PlatformOptions = { readonly logger: Logger; readonly tracing: Tracing | TracingConfig | undefined };
+
+export interface Platform {
+  /** The gateway of "ewr". */
+  readonly url: string;
+  readonly secrets: Secrets;
+  stop(): Promise<void>;
+}
+
+export async function startPlatform({ logger, tracing }: PlatformOptions): Promise<Platform> {
+  const regions = readRegionsFile(defaultRegionsFile);
+  const directory = mkdtempSync(join(tmpdir(), "ridegrid-platform-"));
+  const secrets = await ensureSecrets(directory);
+  const platform = await createTestDatabase({ platform: true });
+  const logs = new Map(await Promise.all(regions.all.map(async ({ id }) => [id, await createTestDatabase()] as const)));
+  await preparePlatform(platform.url);
+  const ports = { http: await freePort(), grpc: await freePort() };
+  const host = await hostProcess({
+    serviceName: "ridegrid-test",
+    logger,
+    tracing,
+    targets: allTargets(["ewr"]),
+    regions,
+    databaseUrl: platform.url,
+    logDatabaseUrl: (region) => logs.get(region)?.url ?? "",
+    identity: { kind: "development", issuerJwk: secrets.issuerJwk },
+    pinSecret: secrets.pinSecret,
+    meshToken: secrets.meshToken,
+    host: "127.0.0.1",
+    gatewayPorts: () => ports,
+    internalPort: undefined,
+    metricsPort: undefined,
+    peer: () => undefined,
+    production: false,
+  });
+  await host.start();
+  return {
+    url: host.composition.gateway("ewr").url,
+    secrets,
+    async stop() {
+      await host.stop();
+      await Promise.all([platform, ...logs.values()].map((database) => database.drop()));
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}

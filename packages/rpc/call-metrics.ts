@@ -1,0 +1,51 @@
+/** How long calls take and how they end, by the names of the OpenTelemetry conventions. Labels are methods and codes only. */
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { Meter, UpDownCounter } from "@opentelemetry/api";
+
+export interface CallMetrics {
+  /** `status` is a Connect code in its wire spelling, or "ok". */
+  record(method: string, status: string, seconds: number): void;
+  readonly openStreams: UpDownCounter;
+}
+
+export function createCallMetrics(meter: Meter): CallMetrics {
+  const duration = meter.createHistogram("rpc.server.call.duration", {
+    unit: "s",
+    description: "Duration of calls; of a stream, until its first answer",
+    advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
+  });
+  const openStreams = meter.createUpDownCounter("rpc.server.open_streams", { description: "Streams that are being answered" });
+  return { record: (method, status, seconds) => duration.record(seconds, { "rpc.method": method, "rpc.status_code": status }), openStreams };
+}
+
+/** Outside of the error mapping: it sees errors as the caller will. */
+export function callMeasuring(metrics: CallMetrics): Interceptor {
+  return (next) => async (request) => {
+    const method = `${request.service.typeName}/${request.method.name}`;
+    const startMs = performance.now();
+    const record = (status: string): void => metrics.record(method, status, (performance.now() - startMs) / 1_000);
+    try {
+      const response = await next(request);
+      record("ok");
+      return response.stream ? { ...response, message: counted(response.message, metrics.openStreams, method) } : response;
+    } catch (error) {
+      record(error instanceof ConnectError ? codeName(error.code) : "internal");
+      throw error;
+    }
+  };
+}
+
+/** A code in its wire spelling, such as "not_found". */
+export function codeName(code: Code): string {
+  return (Code[code] ?? "unknown").replaceAll(/(?<=[a-z])[A-Z]/g, "_$&").toLowerCase();
+}
+
+/** Counted from the first read on: what is never read is never closed either. */
+async function* counted<T>(messages: AsyncIterable<T>, open: UpDownCounter, method: string): AsyncIterable<T> {
+  open.add(1, { "rpc.method": method });
+  try {
+    yield* messages;
+  } finally {
+    open.add(-1, { "rpc.method": method });
+  }
+}

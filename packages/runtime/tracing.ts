@@ -1,0 +1,71 @@
+/**
+ * Traces of a process: a tracer whose spans go to an exporter, in bounded batches, off the calls' way.
+ *
+ * Off is the default and costs nothing: without this no SDK is loaded, every tracer is the API's own that does nothing,
+ * and `traceparent` only passes through. On, it registers the process's async context and W3C propagation, once.
+ */
+import { context, propagation, type Tracer } from "@opentelemetry/api";
+import type { Sampler, SpanExporter } from "@opentelemetry/sdk-trace";
+import { spanAttributeLengthMax, spanBatchMax, spanExportTimeoutMs, spanFlushIntervalMs, spanLinksMax, spanQueueMax } from "./limits.ts";
+import type { SamplerName, TracingConfig } from "./tracing-config.ts";
+
+export interface Tracing {
+  readonly tracer: Tracer;
+  /** Exports what has ended until now. */
+  flush(): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+export type TracingOptions = {
+  readonly serviceName: string;
+  readonly exporter: SpanExporter;
+  readonly sampler: SamplerName;
+  /** Of the samplers that take a ratio: the share of traces kept, 0 to 1. */
+  readonly samplerRatio: number;
+};
+
+export async function startTracing({ serviceName, exporter, sampler, samplerRatio }: TracingOptions): Promise<Tracing> {
+  const [{ BatchSpanProcessor, TracerProvider }, { resourceFromAttributes }] = await Promise.all([
+    import("@opentelemetry/sdk-trace"),
+    import("@opentelemetry/resources"),
+    registerPropagation(),
+  ]);
+  const batches = new BatchSpanProcessor({
+    exporter,
+    maxQueueSize: spanQueueMax,
+    maxExportBatchSize: spanBatchMax,
+    scheduledDelayMillis: spanFlushIntervalMs,
+    exportTimeoutMillis: spanExportTimeoutMs,
+  });
+  const provider = new TracerProvider({
+    resource: resourceFromAttributes({ "service.name": serviceName }),
+    sampler: await samplerOf(sampler, samplerRatio),
+    spanLimits: { linkCountLimit: spanLinksMax, attributeValueLengthLimit: spanAttributeLengthMax },
+    spanProcessors: [batches],
+  });
+  return { tracer: provider.getTracer("ridegrid"), flush: () => provider.forceFlush(), shutdown: () => provider.shutdown() };
+}
+
+/** To an OpenTelemetry collector, as protobuf over HTTP. A collector that is away costs spans, never a call. */
+export async function startOtlpTracing(serviceName: string, { endpoint, headers, ...sampling }: TracingConfig): Promise<Tracing> {
+  const { OTLPTraceExporter } = await import("@opentelemetry/exporter-trace-otlp-proto");
+  const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, "")}/v1/traces`, headers: { ...headers }, timeoutMillis: spanExportTimeoutMs });
+  return await startTracing({ serviceName, exporter, ...sampling });
+}
+
+async function registerPropagation(): Promise<void> {
+  // A second process-wide registration would be refused with a complaint.
+  if (propagation.fields().length > 0) return;
+  const [{ AsyncLocalStorageContextManager }, { W3CTraceContextPropagator }] = await Promise.all([
+    import("@opentelemetry/context-async-hooks"),
+    import("@opentelemetry/core"),
+  ]);
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+}
+
+async function samplerOf(name: SamplerName, ratio: number): Promise<Sampler> {
+  const { AlwaysOffSampler, AlwaysOnSampler, ParentBasedSampler, TraceIdRatioBasedSampler } = await import("@opentelemetry/sdk-trace");
+  const root = name.endsWith("always_on") ? new AlwaysOnSampler() : name.endsWith("always_off") ? new AlwaysOffSampler() : new TraceIdRatioBasedSampler(ratio);
+  return name.startsWith("parentbased_") ? new ParentBasedSampler({ root }) : root;
+}
