@@ -13,9 +13,12 @@ export function unaryDeadline(defaultTimeoutMs: number): Interceptor {
     const limit = new AbortController();
     const passed = (): void => limit.abort(apiError("DEADLINE_EXCEEDED", `Cannot answer ${request.method.name} within ${defaultTimeoutMs} ms`));
     const timer = ownDeadline ? undefined : setTimeout(passed, defaultTimeoutMs);
-    const signal = AbortSignal.any([request.signal, limit.signal]);
+    // Stays: the call's own signal ends with the call. By hand, since AbortSignal.any costs as much as all the other interceptors together.
+    const ended = (): void => limit.abort(request.signal.reason);
+    if (request.signal.aborted) ended();
+    else request.signal.addEventListener("abort", ended, { once: true });
     try {
-      return await orAborted(signal, next({ ...request, signal }));
+      return await orAborted(limit.signal, next({ ...request, signal: limit.signal }));
     } finally {
       clearTimeout(timer);
     }

@@ -4,6 +4,11 @@
 export const internalCallTimeoutMs = 5_000;
 /** A unary call from outside without a deadline gets this one. Longer than an internal call, so that its failure can still be told. */
 export const edgeCallTimeoutMs = 10_000;
+/** Whoever is told OVERLOADED comes back after this and a random part of the spread. */
+export const overloadDelayMinMs = 1_000;
+export const overloadDelaySpreadMs = 1_000;
+/** The furthest a timer can count. */
+export const timerMaxMs = 2 ** 31 - 1;
 /** A message from outside, before and after decompression. */
 export const edgeBodyBytesMax = 1_048_576;
 /** How much of an oversize body is read off, so that its sender reads the answer; beyond it the connection is cut. */
