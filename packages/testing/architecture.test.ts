@@ -99,7 +99,7 @@ test("architecture: every file is imported, named by another, or a way in", () =
     const base = posix.basename(file.path);
     return files.some((other) => other !== file && other.text.includes(`${base}"`)) || manifests.some((text) => text.includes(`/${base}`));
   };
-  const lonely = files.filter((file) => !/\.test\.ts$|\/(index|main)\.ts$/.test(file.path) && !imported.has(file.path) && !named(file));
+  const lonely = files.filter((file) => !/\.(test|soak|bench)\.ts$|\/(index|main)\.ts$/.test(file.path) && !imported.has(file.path) && !named(file));
   expect(lonely.map((file) => file.path)).toEqual([]);
   expect(imported.size).toBeGreaterThan(50);
 });
