@@ -51,7 +51,7 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   const sweeper = createSweeper({ sql, ids, regions, logger, onCommit });
   const cleanup = createCleanup({ sql, logger });
   const store = createPostgresRideStore({ sql, ids, regions, onCommit, isOutboxFull: () => relay.backlog().full });
-  const operators = createPostgresOperatorStore({ sql, ids, regions, onCommit });
+  const operators = createPostgresOperatorStore({ sql, ids, regions, proposals, onCommit });
   const gate = createCommandGate();
   const startTimeMs = context.clock.nowMs();
   let started = false;

@@ -1,5 +1,6 @@
 /** Operators' acts on Postgres: request id, lock, change, audit and answer in one transaction. */
 import type { IdSource } from "@ridegrid/domain";
+import { createDeadLetterStore } from "@ridegrid/eventlog";
 import type { Sql } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
 import type { AuditEntry } from "./audit.ts";
@@ -8,6 +9,9 @@ import { waiverOf } from "./ledger.ts";
 import { writeTransfers } from "./ledger.postgres.ts";
 import { lockRide } from "./load-ride.postgres.ts";
 import { type Act, type OperatorStore, rideNotFound } from "./operator-store.ts";
+import type { ProposalDeps } from "./proposal.ts";
+import { applyProposals } from "./proposal-consumer.ts";
+import { proposalConsumer } from "./proposal-intake.ts";
 import { databaseNowMs } from "./read-clock.postgres.ts";
 import { claimRequest, storeOutcome } from "./request-store.postgres.ts";
 import type { Outcome } from "./ride-store.ts";
@@ -20,11 +24,12 @@ type OperatorStoreDeps = {
   readonly sql: Sql;
   readonly ids: IdSource;
   readonly regions: Regions;
+  readonly proposals: ProposalDeps;
   /** Called after a commit that wrote outbox rows of the home region. */
   readonly onCommit: (homeRegion: string) => void;
 };
 
-export function createPostgresOperatorStore({ sql, ids, regions, onCommit }: OperatorStoreDeps): OperatorStore {
+export function createPostgresOperatorStore({ sql, ids, regions, proposals, onCommit }: OperatorStoreDeps): OperatorStore {
   return {
     resetPinTries: (id, act) => runTransaction(sql, ids, (tx, nextId) => resetPinTries(tx, id, act, nextId)),
     waiveFee: (id, act) => runTransaction(sql, ids, (tx, nextId) => waiveFee(tx, id, act, nextId)),
@@ -34,6 +39,12 @@ export function createPostgresOperatorStore({ sql, ids, regions, onCommit }: Ope
       onCommit(regions.region(region).neighbor);
       return outcome;
     },
+    async replayDeadLetters(letters, act) {
+      const outcome = await runTransaction(sql, ids, (tx, nextId) => replayDeadLetters(tx, { letters, proposals }, act, nextId));
+      for (const { id } of regions.all) onCommit(id);
+      return outcome;
+    },
+    record: (audit, act) => runTransaction(sql, ids, (tx, nextId) => record(tx, audit, act, nextId)),
   };
 }
 
@@ -89,6 +100,31 @@ async function takeOverRegion(
       : `${taken.regions.join(", ")} served by ${regions.region(region).neighbor}: ${taken.openRides} open rides (${taken.withoutHistory} without their first events), ${taken.drivers} drivers, ${taken.eventsReplayed} events published again`;
   const audit = { subject: region, before: `serves ${taken.regions.join(", ") || "nothing"}`, after, atMs: await databaseNowMs(tx) };
   return await finish(tx, act, { result: taken, audit }, nextId);
+}
+
+type Replayed = { readonly letters: readonly string[]; readonly proposals: ProposalDeps };
+
+async function replayDeadLetters(tx: Tx, { letters, proposals }: Replayed, act: Act<number>, nextId: () => string): Promise<Outcome> {
+  const claim = await claimRequest(tx, act.request);
+  if (claim !== null) return claim;
+  const replayed = await createDeadLetterStore().replay(tx, {
+    consumer: proposalConsumer,
+    ids: letters,
+    apply: async (inner, { record: letter }) => void (await applyProposals(inner, [letter], proposals)),
+  });
+  const audit = {
+    subject: letters.join(" "),
+    before: `${letters.length} dead letters`,
+    after: `${replayed} applied by the coordinator`,
+    atMs: await databaseNowMs(tx),
+  };
+  return await finish(tx, act, { result: replayed, audit }, nextId);
+}
+
+async function record(tx: Tx, audit: Parameters<OperatorStore["record"]>[0], act: Act<null>, nextId: () => string): Promise<Outcome> {
+  const claim = await claimRequest(tx, act.request);
+  if (claim !== null) return claim;
+  return await finish(tx, act, { result: null, audit: { ...audit, atMs: await databaseNowMs(tx) } }, nextId);
 }
 
 function words(draining: boolean): string {

@@ -3,6 +3,7 @@
  * request id and audited in its own transaction.
  */
 import type { Money, Refusal, Ride } from "@ridegrid/domain";
+import type { AuditEntry } from "./audit.ts";
 import type { RequestKey } from "./request-key.ts";
 import type { Outcome } from "./ride-store.ts";
 import type { TakenOver } from "./take-over.postgres.ts";
@@ -24,6 +25,10 @@ export interface OperatorStore {
   setDraining(region: string, draining: boolean, act: Act<null>): Promise<Outcome>;
   /** Everything at home in the region moves to its neighbor. */
   takeOver(region: string, act: Act<TakenOver>): Promise<Outcome>;
+  /** Applies the coordinator's dead letters among those named; `act` answers how many of them are applied. */
+  replayDeadLetters(ids: readonly string[], act: Act<number>): Promise<Outcome>;
+  /** Audits what was done in another service. */
+  record(act: Pick<AuditEntry, "subject" | "before" | "after">, by: Act<null>): Promise<Outcome>;
 }
 
 export const rideNotFound: Refusal = { kind: "refused", reason: "ride_not_found", message: "The ride was not found" };

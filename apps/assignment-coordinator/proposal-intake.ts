@@ -73,8 +73,9 @@ function consume({ context, sql, proposals, eventLog, onCommit }: ProposalIntake
 
 async function publishDeadLetters(tx: Tx, letters: readonly DeadLetter[], uuid: () => string): Promise<void> {
   const createTime = timestampFromMs(await databaseNowMs(tx));
+  const names = await namesOf(tx, letters);
   const rows = letters.map(({ homeRegion, consumer, topic: from, partition, reason, attempts, record }) => {
-    const id = uuid();
+    const id = names.get(record.offset) ?? uuid();
     const traceparent = record.headers["traceparent"] ?? "";
     const fields = {
       deadLetterId: id,
@@ -100,4 +101,15 @@ async function publishDeadLetters(tx: Tx, letters: readonly DeadLetter[], uuid: 
     };
   });
   await appendOutbox(tx, rows);
+}
+
+/** By offset: the copy on the topic has the name that operators list it by. All letters are of one partition. */
+async function namesOf(tx: Tx, letters: readonly DeadLetter[]): Promise<ReadonlyMap<number, string>> {
+  const [one] = letters;
+  if (one === undefined) return new Map();
+  const rows = await tx<{ offset: number; id: string }[]>`
+    SELECT record_offset::float8 AS "offset", dead_letter_id AS id FROM dead_letter
+    WHERE home_region = ${one.homeRegion} AND consumer = ${one.consumer} AND topic = ${one.topic} AND partition = ${one.partition}
+      AND record_offset = ANY(${letters.map(({ record }) => record.offset)}::bigint[])`;
+  return new Map(rows.map(({ offset, id }) => [offset, id]));
 }

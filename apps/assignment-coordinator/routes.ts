@@ -15,6 +15,7 @@ import { goOffline } from "./handlers/go-offline.ts";
 import { goOnline } from "./handlers/go-online.ts";
 import type { CoordinatorImpl, HandlerDeps } from "./handlers/handler.ts";
 import { listAuditEntries } from "./handlers/list-audit-entries.ts";
+import { listDeadLetters } from "./handlers/list-dead-letters.ts";
 import { listInvariantViolations } from "./handlers/list-invariant-violations.ts";
 import { listOpenWork } from "./handlers/list-open-work.ts";
 import { listRegionStates } from "./handlers/list-region-states.ts";
@@ -25,7 +26,9 @@ import { operatorCancelRide } from "./handlers/operator-cancel-ride.ts";
 import { operatorCompleteRide } from "./handlers/operator-complete-ride.ts";
 import { quoteCancellation } from "./handlers/quote-cancellation.ts";
 import { quoteFare } from "./handlers/quote-fare.ts";
+import { recordOperatorAct } from "./handlers/record-operator-act.ts";
 import { releaseRide } from "./handlers/release-ride.ts";
+import { replayDeadLetters } from "./handlers/replay-dead-letters.ts";
 import { requestRide } from "./handlers/request-ride.ts";
 import { resetPinTries } from "./handlers/reset-pin-tries.ts";
 import { startRide } from "./handlers/start-ride.ts";
@@ -59,6 +62,9 @@ export function coordinatorRoutes(router: ConnectRouter, gate: CommandGate, deps
     undrainRegion: gated(undrainRegion(deps)),
     takeOverRegion: gated(takeOverRegion(deps)),
     listAuditEntries: gated(listAuditEntries(deps)),
+    listDeadLetters: gated(listDeadLetters(deps)),
+    replayDeadLetters: gated(replayDeadLetters(deps)),
+    recordOperatorAct: gated(recordOperatorAct(deps)),
     getRide: gated(getRide(deps)),
     locateRide: gated(locateRide(deps)),
     locateDriver: gated(locateDriver(deps)),

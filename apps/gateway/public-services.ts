@@ -4,6 +4,7 @@ import { DriverService, OpsService, RiderService } from "@ridegrid/contracts";
 import type { ProcessContext } from "@ridegrid/runtime";
 import { apiError, type ServiceDirectory, type ServingRegions } from "@ridegrid/rpc";
 import type { Regions } from "@ridegrid/spatial";
+import { listDeadLetters, replayDeadLetters } from "./handlers/dead-letters.ts";
 import { driverCommands } from "./handlers/driver-commands.ts";
 import { getPipelineHealth, type GetPipelineHealthDeps } from "./handlers/get-pipeline-health.ts";
 import { getRide } from "./handlers/get-ride.ts";
@@ -71,8 +72,8 @@ export function publicServices(deps: PublicServicesDeps): (router: ConnectRouter
       listInvariantViolations: (_, call) => listInvariantViolations(shared, call),
       getPipelineHealth: (_, call) => getPipelineHealth(shared, call),
       watchMarket: (request, call) => watchMarket(shared, request, call),
-      listDeadLetters: () => notLive("ListDeadLetters"),
-      replayDeadLetters: () => notLive("ReplayDeadLetters"),
+      listDeadLetters: (request, call) => listDeadLetters(shared, request, call),
+      replayDeadLetters: (request, call) => replayDeadLetters(shared, request, call),
       rebuildReadModel: () => notLive("RebuildReadModel"),
     });
   };
