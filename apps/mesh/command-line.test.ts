@@ -11,7 +11,7 @@ describe("parseDev()", () => {
       city: true,
       processes: false,
       kafka: false,
-      drivers: 60,
+      drivers: 30,
       seed: 1,
       watch: false,
       doctor: false,

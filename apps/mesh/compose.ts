@@ -128,11 +128,15 @@ function lifecycle({ options, hosted, pools, keepers, directory, telemetry, read
           ? undefined
           : serveStatus({ host: options.host, port: options.metricsPort, metricsText: options.metricsText, readiness });
       if (options.internalPort !== undefined) listener = await listenToPeers(options, { port: options.internalPort, hosted, telemetry });
-      for (const keeper of keepers) await keeper.start();
-      for (const app of hosted.values()) {
+      await Promise.all(keepers.map((keeper) => keeper.start()));
+      // Side by side: nothing depends on another's start, and each waits for the database many times.
+      const startOne = async (app: HostedApp): Promise<void> => {
         await app.start();
         options.context.logger.info({ app: app.name }, "started");
-      }
+      };
+      await Promise.all([...hosted.values()].filter((app) => app.url === undefined).map(startOne));
+      // Gateways last: a port that answers should have something behind it.
+      await Promise.all([...hosted.values()].filter((app) => app.url !== undefined).map(startOne));
     },
     stop: () => (stopped ??= stopAll()),
     readiness,

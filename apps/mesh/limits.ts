@@ -23,6 +23,8 @@ export const otherStartWaitMs = 60_000;
 export const childHealthyAfterMs = 10_000;
 export const childRestartDelayMinMs = 100;
 export const childRestartDelayMaxMs = 10_000;
+/** How soon a child that is kept down is looked at again. */
+export const childKeptDownLookMs = 500;
 /** Between a child's SIGTERM and its SIGKILL. Apps finish their batches well within it. */
 export const childStopTimeoutMs = 15_000;
 export const cityStopTimeoutMs = 5_000;
@@ -42,7 +44,6 @@ export const coordinatorPoolMax = 8;
 export const matchingPoolMax = 4;
 export const statePoolMax = 6;
 export const eventLogPoolMax = 6;
-export const preparePoolMax = 2;
 /** How long a start waits for the first measurement of the clock, and the pause between tries. */
 export const clockFirstMeasureWaitMs = 1_000;
 /** How soon the topics of a log that did not answer are asked for again. */
@@ -50,7 +51,8 @@ export const topicsRetryMs = 1_000;
 /** Everything above for two regions in one process each, with room for tests and a person with psql. */
 export const embeddedMaxConnections = 150;
 
-export const cityDriversDefault = 60;
+/** Enough for New York to look alive, few enough to be on shift a second after the start. */
+export const cityDriversDefault = 30;
 export const citySeedDefault = 1;
 
 if (childRestartDelayMinMs >= 1_000) throw new Error("Cannot load limits: a killed child must be back within a second");

@@ -8,10 +8,12 @@ import { mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Environment, type Logger, readTracingConfig } from "@ridegrid/runtime";
 import { allTargets } from "./app-target.ts";
+import { loadApps } from "./build-app.ts";
 import { type City, type CityOptions, startCity } from "./city.ts";
 import { Complaint } from "./complaint.ts";
 import { logDatabaseName, platformDatabase } from "./database-names.ts";
 import { createPortPlan, type PortChoice, type PortPlan } from "./free-port.ts";
+import { isKeptDown } from "./kept-down.ts";
 import { keepPostgres, type KeptPostgres } from "./kept-postgres.ts";
 import { gatewayPortFirst, grpcPortFirst, portsPerRegion, readyPollMs, readyTimeoutMs } from "./limits.ts";
 import { type MeshFile, removeMeshFile, writeMeshFile } from "./mesh-file.ts";
@@ -78,6 +80,8 @@ async function startParts(options: MeshOptions, undo: (() => Promise<void> | voi
   const regionIds = regions.all.map((region) => region.id);
   const gatewayPorts = await planGateways(regionIds, ports, options.portOffset);
 
+  // Whoever needs them says what is wrong with them.
+  if (!options.processes && !options.watch) void loadApps().catch(() => {});
   state.postgres = await keepPostgres({ directory, ports, portOffset: options.portOffset, logger, onRestart: () => publish(state) });
   undo.push(() => state.postgres?.stop());
   signal.throwIfAborted();
@@ -100,17 +104,14 @@ async function startParts(options: MeshOptions, undo: (() => Promise<void> | voi
   const apps = await makeApps(state, plan, ports);
   state.apps = apps;
   undo.push(() => apps.stop());
+  // The city is a process that takes as long to load as the apps take to start; it waits until a gateway answers.
+  state.city = startCityOf(state, gatewayUrl(plan, regionIds[0] ?? ""));
+  undo.push(() => state.city?.stop());
   await apps.start();
   await untilReady(apps, signal);
 
   const watch = options.watch ? watchSources(() => restartApps(apps, logger)) : undefined;
   undo.push(() => watch?.stop());
-  const firstGateway = gatewayUrl(plan, regionIds[0] ?? "");
-  state.city =
-    options.city === undefined
-      ? undefined
-      : startCity(options.city, { url: firstGateway, environment: options.environment, logger, write: options.write, onStart: () => publish(state) });
-  undo.push(() => state.city?.stop());
   state.ready = true;
   // First of all when stopping: whoever reads it must not find a mesh that is going away.
   undo.push(() => {
@@ -147,11 +148,26 @@ async function planGateways(
 }
 
 async function makeApps(state: MeshState, plan: AppsPlan, ports: PortPlan): Promise<RunningApps> {
-  const { processes, watch, environment, logger, write, portOffset } = state.options;
+  const { directory, processes, watch, environment, logger, write, portOffset } = state.options;
   // Code cannot be loaded twice into one process: what a change restarts lives in a child.
   if (!processes && !watch) return await runInProcess(plan, { logger, tracing: readTracingConfig(environment) });
   const grouping = processes ? "each app" : "together";
-  return await runChildren({ plan, grouping, ports, portOffset, environment, logger, write, onChange: () => publish(state) });
+  return await runChildren({
+    plan,
+    grouping,
+    ports,
+    portOffset,
+    environment,
+    logger,
+    write,
+    isKeptDown: (name) => isKeptDown(directory, name),
+    onChange: () => publish(state),
+  });
+}
+
+function startCityOf(state: MeshState, url: string): City | undefined {
+  const { city, environment, logger, write } = state.options;
+  return city === undefined ? undefined : startCity(city, { url, environment, logger, write, onStart: () => publish(state) });
 }
 
 async function restartApps(apps: RunningApps, logger: Logger): Promise<void> {

@@ -1,23 +1,12 @@
 /**
  * Makes the databases a mesh needs and brings every schema up to date. Safe to run again, and by several processes at
- * once. It knows where migrations lie and whose they are, not what is in them.
+ * once.
  */
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { eventLogMigrations } from "@ridegrid/eventlog";
-import { createPostgres, ensurePlatformSchemas, migrate, type PlatformWriter } from "@ridegrid/runtime";
+import { createPostgres, ensurePlatformSchemas, migrate, type PostgresOptions, type Sql } from "@ridegrid/runtime";
 import { Complaint } from "./complaint.ts";
-import { databaseRetryMs, preparePoolMax } from "./limits.ts";
-
-/** The folder of all apps. Paths, not imports: a process of one app loads no other's code. */
-const apps = join(import.meta.dir, "..");
-
-/** Each writer's schema is the event log's tables (outbox, leases, checkpoints) and its own app's. */
-const migrationsOf: Readonly<Record<PlatformWriter, readonly string[]>> = {
-  coordinator: [eventLogMigrations, join(apps, "assignment-coordinator/migrations")],
-  matching: [eventLogMigrations],
-  state: [eventLogMigrations, join(apps, "state-query/migrations")],
-};
+import { databaseRetryMs } from "./limits.ts";
 
 /** `adminUrl` is of a database that exists, as a user that may create others. */
 export async function ensureDatabases(adminUrl: string, names: readonly string[]): Promise<void> {
@@ -40,24 +29,19 @@ async function createDatabase(run: (text: string) => Promise<unknown>, name: str
   }
 }
 
-/** Schemas, roles and tables of the platform database. */
+/**
+ * Schemas and roles of the platform database, and the tables of `matching`, which has none but the event log's and which
+ * the coordinator reads. The coordinator and state-query bring their own schemas up to date when they start.
+ */
 export async function preparePlatform(url: string): Promise<void> {
-  const owner = createPostgres({ url, max: preparePoolMax, applicationName: "ridegrid prepare" });
-  try {
-    await ensurePlatformSchemas(owner);
-  } finally {
-    await owner.end();
-  }
-  // One after the other: the coordinator's schema is granted what matching's has, and migrations take seconds only once.
-  await migrateWriter(url, "matching");
-  await migrateWriter(url, "coordinator");
-  await migrateWriter(url, "state");
+  await withPool({ url }, ensurePlatformSchemas);
+  await withPool({ url, role: "matching", schema: "matching" }, (sql) => migrate(sql, eventLogMigrations));
 }
 
-async function migrateWriter(url: string, writer: PlatformWriter): Promise<void> {
-  const sql = createPostgres({ url, role: writer, schema: writer, max: 1, applicationName: "ridegrid migrate" });
+async function withPool(options: PostgresOptions, use: (sql: Sql) => Promise<unknown>): Promise<void> {
+  const sql = createPostgres({ ...options, max: 1, applicationName: "ridegrid prepare" });
   try {
-    await migrate(sql, migrationsOf[writer]);
+    await use(sql);
   } finally {
     await sql.end();
   }
