@@ -5,12 +5,13 @@
 import { fileURLToPath } from "node:url";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { createRelay, type EventLog, eventLogMigrations } from "@ridegrid/eventlog";
-import type { ServiceDirectory } from "@ridegrid/rpc";
+import { createCapacity, type ServiceDirectory } from "@ridegrid/rpc";
 import { type App, migrate, type ProcessContext, type ReadinessPart, type Sql } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
 import { createCleanup } from "./cleanup.ts";
 import { createCommandGate } from "./command-gate.ts";
 import { serviceName } from "./handlers/handler.ts";
+import { commandsInFlightMax } from "./limits.ts";
 import { marketRules } from "./market-rules.ts";
 import { createPostgresOperatorStore } from "./operator-store.postgres.ts";
 import { createProposalIntake } from "./proposal-intake.ts";
@@ -31,6 +32,8 @@ export type CoordinatorDeps = {
   readonly eventLog: (region: string) => EventLog;
   readonly directory: ServiceDirectory;
   readonly pinSecret: string;
+  /** What it takes of riders' and drivers' requests; the rest is refused at once. No bound when left out. */
+  readonly requestsPerSecond?: number;
 };
 
 export type Coordinator = App & { routes(router: ConnectRouter): void };
@@ -52,7 +55,13 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   const cleanup = createCleanup({ sql, logger });
   const store = createPostgresRideStore({ sql, ids, regions, onCommit, isOutboxFull: () => relay.backlog().full });
   const operators = createPostgresOperatorStore({ sql, ids, regions, proposals, onCommit });
-  const gate = createCommandGate();
+  const capacity = createCapacity({
+    clock: context.clock,
+    random: context.random,
+    requestsPerSecond: deps.requestsPerSecond,
+    inFlightMax: commandsInFlightMax,
+  });
+  const gate = createCommandGate({ capacity });
   const startTimeMs = context.clock.nowMs();
   let started = false;
 

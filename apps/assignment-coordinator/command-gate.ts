@@ -1,28 +1,26 @@
 /**
- * Stands before every handler: a bounded number at once, each answered within a bound whatever Postgres does.
+ * Stands before every handler: a bounded rate and number at once, each answered within a bound whatever Postgres does.
  *
  * What was given up may still commit; its request id tells whoever asks again. Nothing of Postgres' own words leaves.
  */
 import type { ConnectError } from "@connectrpc/connect";
-import { apiError } from "@ridegrid/rpc";
+import { apiError, type Capacity } from "@ridegrid/rpc";
 import { isPostgresAway } from "@ridegrid/runtime";
-import { commandAnswerMs, commandsInFlightMax } from "./limits.ts";
+import { commandAnswerMs } from "./limits.ts";
 import { isLostRace, sqlStateOf } from "./transaction.postgres.ts";
 
 export interface CommandGate {
-  run<T>(work: () => Promise<T>): Promise<T>;
+  /** `own`: the platform's own call, which is not counted into the rate. @throws OVERLOADED */
+  run<T>(work: () => Promise<T>, own?: boolean): Promise<T>;
 }
 
-type CommandGateOptions = { readonly inFlightMax?: number; readonly answerMs?: number };
-
-export function createCommandGate({ inFlightMax = commandsInFlightMax, answerMs = commandAnswerMs }: CommandGateOptions = {}): CommandGate {
-  let inFlight = 0;
+export function createCommandGate({ capacity, answerMs = commandAnswerMs }: { readonly capacity: Capacity; readonly answerMs?: number }): CommandGate {
   return {
-    async run(work) {
-      if (inFlight >= inFlightMax) throw apiError("OVERLOADED", `Cannot take the call: ${inFlight} are being worked on`);
-      inFlight += 1;
+    async run(work, own = false) {
+      if (!own) capacity.admit();
+      const leave = capacity.enter();
       // Counted until it has really ended: a stalled database must not let calls pile up behind it.
-      const working = work().finally(() => (inFlight -= 1));
+      const working = work().finally(leave);
       return await answeredWithin(answerMs, working);
     },
   };

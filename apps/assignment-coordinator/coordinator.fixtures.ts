@@ -43,13 +43,14 @@ type WorldOptions = {
   readonly running?: boolean;
   readonly matching?: Partial<ServiceImpl<typeof MatchingImpl>>;
   readonly poolMax?: number;
+  readonly requestsPerSecond?: number;
 };
 
 function testRegions(): Regions {
   return loadRegions(JSON.parse(readFileSync(new URL("../../deploy/regions.json", import.meta.url), "utf8")));
 }
 
-export async function createWorld({ running = true, matching = {}, poolMax = 12 }: WorldOptions = {}): Promise<World> {
+export async function createWorld({ running = true, matching = {}, poolMax = 12, requestsPerSecond }: WorldOptions = {}): Promise<World> {
   const database = await createTestDatabase({ platform: true });
   const logDatabase = await createTestDatabase();
   const context = createTestContext();
@@ -68,7 +69,17 @@ export async function createWorld({ running = true, matching = {}, poolMax = 12 
   const relaySql = database.sql({ role: "coordinator", schema: "coordinator", max: 4 });
   const leaseSql = database.sql({ role: "coordinator", schema: "coordinator", max: 1 });
   const eventLog = (region: string): EmbeddedEventLog => logOf(logs, region);
-  const coordinator = createCoordinator({ context, sql, relaySql, leaseSql, regions, eventLog, directory, pinSecret });
+  const coordinator = createCoordinator({
+    context,
+    sql,
+    relaySql,
+    leaseSql,
+    regions,
+    eventLog,
+    directory,
+    pinSecret,
+    ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
+  });
   if (running) await coordinator.start();
   else await migrate(sql, coordinatorMigrations);
   const transport = createInMemoryTransport((router) => coordinator.routes(router));

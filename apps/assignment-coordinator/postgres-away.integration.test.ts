@@ -1,7 +1,7 @@
 /** Postgres away: `unavailable` within seconds, the process lives, and work goes on when it is back. */
 import { afterAll, beforeAll, expect, test, setDefaultTimeout } from "bun:test";
-import { reasonOf } from "@ridegrid/rpc";
-import { eventually } from "@ridegrid/testing";
+import { createCapacity, reasonOf } from "@ridegrid/rpc";
+import { createManualClock, createSeededRandom, eventually } from "@ridegrid/testing";
 import { createCommandGate } from "./command-gate.ts";
 import { createWorld, online, propose, requested, type World } from "./coordinator.fixtures.ts";
 
@@ -44,7 +44,8 @@ test("calls are refused while the database is closed to connections, and offers 
 });
 
 test("CommandGate refuses what is above its bound, and answers when the database does not", async () => {
-  const gate = createCommandGate({ inFlightMax: 2, answerMs: 30 });
+  const capacity = createCapacity({ clock: createManualClock(0), random: createSeededRandom(1), requestsPerSecond: undefined, inFlightMax: 2 });
+  const gate = createCommandGate({ capacity, answerMs: 30 });
   const stalled = Promise.withResolvers<void>();
   const calls = [1, 2, 3].map(() => reasonFrom(gate.run(() => stalled.promise)));
   expect(await Promise.all(calls)).toEqual(["DEPENDENCY_AWAY", "DEPENDENCY_AWAY", "OVERLOADED"]);

@@ -1,6 +1,7 @@
 /** `CoordinatorService`: every method behind the gate, one handler each. What is missing here answers `unimplemented`. */
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import { CoordinatorService } from "@ridegrid/contracts";
+import { callerKey } from "@ridegrid/rpc";
 import type { CommandGate } from "./command-gate.ts";
 import { acceptOffer } from "./handlers/accept-offer.ts";
 import { arriveAtPickup } from "./handlers/arrive-at-pickup.ts";
@@ -37,7 +38,7 @@ import { waiveFee } from "./handlers/waive-fee.ts";
 
 export function coordinatorRoutes(router: ConnectRouter, gate: CommandGate, deps: HandlerDeps & PipelineHealthDeps): void {
   const gated = <Request, Response>(handler: (request: Request, context: HandlerContext) => Response | Promise<Response>) => {
-    return (request: Request, context: HandlerContext): Promise<Response> => gate.run(async () => handler(request, context));
+    return (request: Request, context: HandlerContext): Promise<Response> => gate.run(async () => handler(request, context), isOwn(context));
   };
   const implementation: Partial<CoordinatorImpl> = {
     quoteFare: gated(quoteFare(deps)),
@@ -75,4 +76,10 @@ export function coordinatorRoutes(router: ConnectRouter, gate: CommandGate, deps
     getPipelineHealth: gated(getPipelineHealth(deps)),
   };
   router.service(CoordinatorService, implementation);
+}
+
+/** RideGrid's own calls keep the platform going, and operators mend it: neither waits for riders and drivers. */
+function isOwn(context: HandlerContext): boolean {
+  const role = context.values.get(callerKey)?.role;
+  return role !== "rider" && role !== "driver";
 }

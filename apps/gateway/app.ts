@@ -6,10 +6,11 @@ import { DriverService, OpsService, RiderService, timestampFromMs } from "@rideg
 import { Health } from "@ridegrid/contracts/gen/grpc/health/v1/health_pb";
 import {
   apiError,
-  createCallMetrics,
   createServingRegions,
+  createCallMetrics,
   type FaultLog,
   mountConnect,
+  peerAddressOf,
   nativeGrpcHandler,
   registerHealth,
   registerReflection,
@@ -18,6 +19,8 @@ import {
 } from "@ridegrid/rpc";
 import type { App, ProcessContext, ReadinessPart } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
+import { createAdmissionControl } from "./admission-control.ts";
+import { createCallLimits } from "./call-limits.ts";
 import { createCoordinatorProbe } from "./coordinator-probe.ts";
 import { edgeOptions } from "./edge-options.ts";
 import { type EdgeSockets, openEdgeSockets } from "./edge-sockets.ts";
@@ -28,6 +31,7 @@ import type { Identity } from "./identity.ts";
 import { heartbeatIntervalMs } from "./limits.ts";
 import { createPositionsForwarder, type PositionsForwarder } from "./positions-forwarder.ts";
 import { publicServices } from "./public-services.ts";
+import { type RedisAddress, sharedBuckets } from "./shared-buckets.ts";
 import { createSubmitPositions } from "./submit-positions.ts";
 
 export { createDevelopmentIssuer, type DevelopmentIssuer } from "./identity.development.ts";
@@ -51,6 +55,12 @@ export type GatewayDeps = {
   /** Off in production unless asked for. */
   readonly reflection?: boolean;
   readonly heartbeatIntervalMs?: number;
+  /** Where all gateways share their callers' buckets. Without it each has its own. */
+  readonly redis?: RedisAddress;
+  /** In which the proxy in front names a client's address. Without it the connection's own counts. */
+  readonly clientAddressHeader?: string;
+  /** What this gateway takes of riders' and drivers' calls; the rest is refused at once. */
+  readonly requestsPerSecond?: number;
 };
 
 /** `url` and `grpcAddress` are known once `start` has resolved. */
@@ -87,8 +97,19 @@ export function createGateway(deps: GatewayDeps): Gateway {
     heartbeatIntervalMs: deps.heartbeatIntervalMs ?? heartbeatIntervalMs,
     ownProcess: () => ({ name, region, ready: isReady(), detail: unreadyDetail(readiness()), startTime: timestampFromMs(startTimeMs) }),
   });
+  const addressIn = (headers: Headers, peer: () => string): string =>
+    (deps.clientAddressHeader === undefined ? null : headers.get(deps.clientAddressHeader)) ?? peer();
+  const peerAddress = (request: Request): string => sockets?.peerAddress(request) ?? "";
+  const limits = createCallLimits({
+    clock: context.clock,
+    meter: context.meter,
+    addressOf: (call) => addressIn(call.requestHeader, () => peerAddressOf(call)),
+    shared: deps.redis === undefined ? undefined : sharedBuckets(deps.redis),
+  });
   const options = edgeOptions({
     identity: rememberingIdentity(identity, context.clock),
+    limits,
+    admissionControl: createAdmissionControl({ clock: context.clock, random: context.random, requestsPerSecond: deps.requestsPerSecond }),
     clock: context.clock,
     ids: context.ids,
     tracer: context.tracer,
@@ -111,8 +132,9 @@ export function createGateway(deps: GatewayDeps): Gateway {
         readiness: () => [...readiness(), ...(deps.readiness?.() ?? [])],
         metricsText: deps.metricsText ?? (() => ""),
         issuer: isDevelopmentIssuer(identity) ? identity : undefined,
+        refuseToken: (request) => limits.refuseToken(addressIn(request.headers, () => peerAddress(request))),
       });
-      mountConnect(app, services, options, onFault);
+      mountConnect(app, services, options, { onFault, peerAddress });
       sockets = await openEdgeSockets({ ...listen, fetch: app.fetch, native: nativeGrpcHandler(nativeRoutes, options, onFault), onFault });
       probe.start();
       void serving.start();

@@ -16,13 +16,14 @@ export function authentication(identity: Identity): (context: HandlerContext) =>
     // Health and reflection are for load balancers and tools, which have no token.
     if (!protectedServices.has(context.service.typeName)) return;
     const { caller, expiresAtMs } = await identity.verify(bearerToken(context.requestHeader));
+    // Also of a caller that is refused below: its calls are charged to it.
+    context.values.set(callerKey, caller);
+    context.values.set(tokenExpiryKey, expiresAtMs);
     if (!mayCall(caller.role, context)) {
       throw apiError("ROLE_NOT_ALLOWED", `Cannot call ${context.service.typeName}/${context.method.name} with the role "${caller.role}"`, {
         role: caller.role,
       });
     }
-    context.values.set(callerKey, caller);
-    context.values.set(tokenExpiryKey, expiresAtMs);
   };
 }
 

@@ -1,4 +1,4 @@
-/** What wraps every public method, on both ports: authentication, error mapping, deadline, expiry, validation. */
+/** What wraps every public method, on both ports: authentication, rate limits, error mapping, deadline, expiry, validation. */
 import type { ConnectRouterOptions } from "@connectrpc/connect";
 import type { Tracer } from "@opentelemetry/api";
 import type { Clock, IdSource } from "@ridegrid/domain";
@@ -9,6 +9,7 @@ import {
   codeName,
   edgeBodyBytesMax,
   edgeCallTimeoutMs,
+  edgeGate,
   edgeTracing,
   endStreams,
   errorMapping,
@@ -18,6 +19,8 @@ import {
   unaryDeadline,
 } from "@ridegrid/rpc";
 import { authentication } from "./authentication.ts";
+import type { AdmissionControl } from "./admission-control.ts";
+import type { CallLimits } from "./call-limits.ts";
 import type { Identity } from "./identity.ts";
 import { untracedMethods } from "./limits.ts";
 import { tokenExpiry } from "./token-expiry.ts";
@@ -28,19 +31,28 @@ export type EdgeOptionsDeps = {
   readonly ids: IdSource;
   readonly tracer: Tracer;
   readonly metrics: CallMetrics;
+  readonly limits: CallLimits;
+  readonly admissionControl: AdmissionControl;
   readonly onFault: FaultLog;
   /** Aborted when the gateway stops: streams end, calls in flight are answered, new ones are refused. */
   readonly draining: AbortSignal;
 };
 
-export function edgeOptions({ identity, clock, ids, tracer, metrics, onFault, draining }: EdgeOptionsDeps): ConnectRouterOptions {
+export function edgeOptions({ identity, clock, ids, tracer, metrics, limits, admissionControl, onFault, draining }: EdgeOptionsDeps): ConnectRouterOptions {
   const authenticate = authentication(identity);
   return {
-    async requestGate(context) {
+    requestGate: edgeGate(async (context) => {
       const beganAt = performance.now();
       if (draining.aborted) throw draining.reason;
       try {
-        await authenticate(context);
+        admissionControl.admit(context);
+        // Whoever has no valid token is charged too, before being told so.
+        const refusal = await authenticate(context).then(
+          () => undefined,
+          (error: unknown) => ({ error }),
+        );
+        await limits.charge(context);
+        if (refusal !== undefined) throw refusal.error;
       } catch (error) {
         // The gate runs outside the interceptors.
         const method = `${context.service.typeName}/${context.method.name}`;
@@ -48,12 +60,13 @@ export function edgeOptions({ identity, clock, ids, tracer, metrics, onFault, dr
         metrics.record(method, codeName(refusal.code), (performance.now() - beganAt) / 1_000);
         throw refusal;
       }
-    },
+    }),
     interceptors: [
       edgeTracing({ tracer, ids, untraced: untracedMethods }),
       callMeasuring(metrics),
       errorMapping(onFault),
       admission(),
+      admissionControl.interceptor,
       unaryDeadline(edgeCallTimeoutMs),
       endStreams(draining),
       tokenExpiry(clock),

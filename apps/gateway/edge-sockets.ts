@@ -7,6 +7,8 @@ export interface EdgeSockets {
   readonly url: string;
   /** Such as "localhost:8002". */
   readonly grpcAddress: string;
+  /** Of a request on the first port. */
+  peerAddress(request: Request): string;
   close(): Promise<void>;
 }
 
@@ -27,6 +29,7 @@ export async function openEdgeSockets({ host, port, grpcPort, fetch, native, onF
     return {
       url: `http://${shownHost(host)}:${http.port}`,
       grpcAddress: `${shownHost(host)}:${grpc.port}`,
+      peerAddress: (request) => http.peerAddress(request),
       async close() {
         await Promise.all([http.close(), grpc.close()]);
       },

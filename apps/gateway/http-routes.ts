@@ -12,16 +12,18 @@ export type HttpRoutesDeps = {
   readonly metricsText: () => string | Promise<string>;
   /** Undefined in production: then the token route does not exist. */
   readonly issuer: DevelopmentIssuer | undefined;
+  /** The answer to an address that asked for too many tokens. */
+  readonly refuseToken: (request: Request) => Promise<Response | undefined>;
 };
 
-export function httpRoutes({ readiness, metricsText, issuer }: HttpRoutesDeps): Hono {
+export function httpRoutes({ readiness, metricsText, issuer, refuseToken }: HttpRoutesDeps): Hono {
   const app = new Hono();
   app.use(
     cors({
       origin: "*",
       allowMethods: [...connectCors.allowedMethods],
       allowHeaders: [...connectCors.allowedHeaders, "Authorization", "Traceparent"],
-      exposeHeaders: [...connectCors.exposedHeaders],
+      exposeHeaders: [...connectCors.exposedHeaders, "RateLimit", "RateLimit-Policy", "Retry-After"],
       maxAge: 7_200,
     }),
   );
@@ -32,7 +34,8 @@ export function httpRoutes({ readiness, metricsText, issuer }: HttpRoutesDeps): 
     return context.json({ ready, parts }, ready ? 200 : 503);
   });
   app.get("/metrics", async (context) => context.text(await metricsText(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }));
-  if (issuer !== undefined) app.post("/dev/token", async (context) => developmentToken(issuer, await context.req.json().catch(() => undefined)));
+  if (issuer !== undefined)
+    app.post("/dev/token", async ({ req }) => (await refuseToken(req.raw)) ?? developmentToken(issuer, await req.json().catch(() => undefined)));
   return app;
 }
 

@@ -41,6 +41,27 @@ export const positionsInFlightMax = 64;
 
 export const searchPageDefault = 20;
 
+/** Riders' and drivers' calls being worked on; the next one is told OVERLOADED. */
+export const callsInFlightMax = 2_000;
+export const streamsOpenMax = 20_000;
+
+/** Each principal: what its calls may cost. What a method costs is in `method-costs.ts`. */
+export const callsBucket = { capacity: 60, refillPerSecond: 20 };
+/** Each driver: batches of positions. One in two seconds is usual; a phone that was in a tunnel sends many. */
+export const positionsBucket = { capacity: 120, refillPerSecond: 20 };
+/** Each principal: streams opened. A client whose connection is cut again and again must not be locked out. */
+export const streamsBucket = { capacity: 60, refillPerSecond: 5 };
+/** Each address: calls without a valid token. Many people may share one. */
+export const addressBucket = { capacity: 1_000, refillPerSecond: 50 };
+/** Each address: development tokens. Wide enough for a simulated city of 2,000 drivers that starts at once. */
+export const tokensBucket = { capacity: 20_000, refillPerSecond: 2_000 };
+/** Buckets that are not full and are remembered, of each kind. */
+export const rateKeysMax = 100_000;
+/** How long a call waits for Redis; then its own process decides. */
+export const sharedBucketTimeoutMs = 75;
+/** How long Redis is left alone after it failed, so that few calls pay the time-out. */
+export const sharedBucketRestMs = 5_000;
+
 /** How often readiness looks at the coordinator. */
 export const probeIntervalMs = 2_000;
 export const probeTimeoutMs = 1_500;
@@ -50,6 +71,7 @@ export const drainMs = 5_000;
 if (heartbeatIntervalMs >= 15_000) throw new Error("heartbeats must come at most 15 s apart");
 if (dependencyTimeoutMs >= edgeCallTimeoutMs) throw new Error("a dependency's failure must be told within the call's own deadline");
 if (stateReadTimeoutMs + dependencyTimeoutMs > edgeCallTimeoutMs) throw new Error("the coordinator must be asked within the deadline of a read");
+if (sharedBucketTimeoutMs > 100) throw new Error("a slow Redis must not slow a call down by more than 100 ms");
 
 /** Positions come every second from every driver: they are counted and measured, and make no spans. */
 export const untracedMethods: ReadonlySet<string> = new Set(["ReportPositions", "StreamPositions"]);

@@ -5,6 +5,8 @@ import { drainMs } from "./limits.ts";
 
 export interface PublicListener {
   readonly port: number;
+  /** Of the connection that a request came on; empty when it is gone. */
+  peerAddress(request: Request): string;
   /** Lets calls in flight end for a bounded time. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -41,5 +43,5 @@ export function listenPublic({ host, port, fetch, onFault }: PublicListenerOptio
     for (let waitedMs = 0; server.pendingRequests > 0 && waitedMs < drainMs; waitedMs += drainPollMs) await sleep(drainPollMs);
     await server.stop(true);
   }
-  return { port: server.port ?? port, close: () => (closing ??= close()) };
+  return { port: server.port ?? port, peerAddress: (request) => server.requestIP(request)?.address ?? "", close: () => (closing ??= close()) };
 }

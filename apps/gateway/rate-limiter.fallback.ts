@@ -1,6 +1,6 @@
 /**
  * The shared bucket where it answers, the local one where it does not: a Redis that is away or slow neither stops nor
- * slows requests. After a failure the shared bucket is left alone for `restMs`, so that few calls pay its time-out.
+ * slows requests. After a failure the shared bucket is left alone for `restMs`; then one call alone tries it again.
  */
 import type { Clock } from "@ridegrid/domain";
 import type { RateLimiter } from "./rate-limiter.ts";
@@ -15,15 +15,20 @@ export type FallbackRateLimiterOptions = {
 };
 
 export function createFallbackRateLimiter({ shared, local, clock, restMs, onFallback }: FallbackRateLimiterOptions): RateLimiter {
+  let state: "well" | "resting" | "trying" = "well";
   let restUntilMs = Number.NEGATIVE_INFINITY;
   let lastFailure: unknown;
   return {
     async take(key, cost) {
-      if (clock.nowMs() >= restUntilMs) {
+      if (state === "well" || (state === "resting" && clock.nowMs() >= restUntilMs)) {
+        if (state === "resting") state = "trying";
         try {
-          return await shared.take(key, cost);
+          const decision = await shared.take(key, cost);
+          state = "well";
+          return decision;
         } catch (error) {
           lastFailure = error;
+          state = "resting";
           restUntilMs = clock.nowMs() + restMs;
         }
       }

@@ -10,7 +10,7 @@ import type { Regions } from "@ridegrid/spatial";
 import { type AppTarget, targetName } from "./app-target.ts";
 import { Complaint } from "./complaint.ts";
 import type { Pools } from "./compose.ts";
-import type { IdentityConfig } from "./read-environment.ts";
+import type { EdgeConfig, IdentityConfig } from "./read-environment.ts";
 
 /** An app with what only some have: services for others, or a public edge. */
 export type HostedApp = App & { routes?(router: ConnectRouter): void; readonly url?: string; readonly grpcAddress?: string };
@@ -28,6 +28,7 @@ export type BuildOptions = {
   readonly metricsText: () => Promise<string>;
   readonly otherParts: () => readonly ReadinessPart[];
   readonly production: boolean;
+  readonly edge: EdgeConfig;
 };
 
 export async function buildApp(target: AppTarget, options: BuildOptions): Promise<HostedApp> {
@@ -44,6 +45,7 @@ export async function buildApp(target: AppTarget, options: BuildOptions): Promis
       eventLog: eventLogOf,
       directory,
       pinSecret,
+      ...(options.edge.capacity === undefined ? {} : { requestsPerSecond: options.edge.capacity }),
     });
   }
   const region = regionOf(target);
@@ -103,7 +105,16 @@ async function buildGateway(region: string, context: ProcessContext, options: Bu
     production: options.production,
     metricsText: options.metricsText,
     readiness: options.otherParts,
+    ...edgeOf(options.edge),
   });
+}
+
+function edgeOf({ redis, clientAddressHeader, capacity }: EdgeConfig) {
+  return {
+    ...(redis === undefined ? {} : { redis }),
+    ...(clientAddressHeader === undefined ? {} : { clientAddressHeader }),
+    ...(capacity === undefined ? {} : { requestsPerSecond: capacity }),
+  };
 }
 
 async function identityFor({ clock }: ProcessContext, config: IdentityConfig | undefined) {

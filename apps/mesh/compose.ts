@@ -27,7 +27,7 @@ import { type AppTarget, serviceOfApp, targetName } from "./app-target.ts";
 import { Complaint } from "./complaint.ts";
 import { keepTopics, type TopicKeeper } from "./keep-topics.ts";
 import { coordinatorPoolMax, eventLogPoolMax, matchingPoolMax, statePoolMax } from "./limits.ts";
-import type { IdentityConfig } from "./read-environment.ts";
+import type { EdgeConfig, IdentityConfig } from "./read-environment.ts";
 import { type StatusServer, serveStatus } from "./status-server.ts";
 
 export type CompositionOptions = {
@@ -47,6 +47,7 @@ export type CompositionOptions = {
   readonly metricsPort: number | undefined;
   readonly peer: (service: ServiceName, region: string | null) => string | undefined;
   readonly production: boolean;
+  readonly edge: EdgeConfig;
 };
 
 export interface Composition {

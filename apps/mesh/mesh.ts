@@ -18,7 +18,7 @@ import { keepPostgres, type KeptPostgres } from "./kept-postgres.ts";
 import { gatewayPortFirst, grpcPortFirst, portsPerRegion, readyPollMs, readyTimeoutMs } from "./limits.ts";
 import { type MeshFile, removeMeshFile, writeMeshFile } from "./mesh-file.ts";
 import { ensureDatabases, preparePlatform } from "./prepare-databases.ts";
-import type { LogLevel } from "./read-environment.ts";
+import { type LogLevel, readEdge } from "./read-environment.ts";
 import { readRegionsFile } from "./regions-file.ts";
 import { runChildren } from "./running-apps.children.ts";
 import { runInProcess } from "./running-apps.in-process.ts";
@@ -150,7 +150,7 @@ async function planGateways(
 async function makeApps(state: MeshState, plan: AppsPlan, ports: PortPlan): Promise<RunningApps> {
   const { directory, processes, watch, environment, logger, write, portOffset } = state.options;
   // Code cannot be loaded twice into one process: what a change restarts lives in a child.
-  if (!processes && !watch) return await runInProcess(plan, { logger, tracing: readTracingConfig(environment) });
+  if (!processes && !watch) return await runInProcess(plan, { logger, edge: readEdge(environment, "the mesh"), tracing: readTracingConfig(environment) });
   const grouping = processes ? "each app" : "together";
   return await runChildren({
     plan,

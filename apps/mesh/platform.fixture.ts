@@ -43,6 +43,7 @@ export async function startPlatform({ logger, tracing }: PlatformOptions): Promi
     internalPort: undefined,
     metricsPort: undefined,
     peer: () => undefined,
+    edge: { redis: undefined, clientAddressHeader: undefined, capacity: undefined },
     production: false,
   });
   await host.start();

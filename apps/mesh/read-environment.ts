@@ -33,6 +33,15 @@ export type StartConfig = {
   readonly logLevel: LogLevel;
   readonly tracing: TracingConfig | undefined;
   readonly production: boolean;
+  readonly edge: EdgeConfig;
+};
+
+/** What protects the platform from its callers. */
+export type EdgeConfig = {
+  readonly redis: { readonly url: string; readonly token: string } | undefined;
+  readonly clientAddressHeader: string | undefined;
+  /** Requests a second. */
+  readonly capacity: number | undefined;
 };
 
 export function readEnvironment(env: Environment, targets: readonly AppTarget[]): StartConfig {
@@ -59,6 +68,16 @@ export function readEnvironment(env: Environment, targets: readonly AppTarget[])
     logLevel: withDefault("RIDEGRID_LOG_LEVEL"),
     tracing: readTracingConfig(env),
     production: readVariable(env, "NODE_ENV") === "production",
+    edge: readEdge(env, neededBy),
+  };
+}
+
+export function readEdge(env: Environment, neededBy: string): EdgeConfig {
+  const url = readVariable(env, "UPSTASH_REDIS_REST_URL");
+  return {
+    redis: url === undefined ? undefined : { url, token: requireVariable(env, "UPSTASH_REDIS_REST_TOKEN", { neededBy }) },
+    clientAddressHeader: readVariable(env, "RIDEGRID_CLIENT_ADDRESS_HEADER"),
+    capacity: readVariable(env, "RIDEGRID_CAPACITY"),
   };
 }
 

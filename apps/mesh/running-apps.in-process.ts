@@ -2,11 +2,12 @@
 import type { Logger, TracingConfig } from "@ridegrid/runtime";
 import { targetName } from "./app-target.ts";
 import { hostProcess } from "./host-process.ts";
+import type { EdgeConfig } from "./read-environment.ts";
 import { type AppsPlan, gatewayUrl, portsOf, type RunningApps, unreadyParts } from "./running-apps.ts";
 
-type InProcessOptions = { readonly logger: Logger; readonly tracing: TracingConfig | undefined };
+type InProcessOptions = { readonly logger: Logger; readonly edge: EdgeConfig; readonly tracing: TracingConfig | undefined };
 
-export async function runInProcess(plan: AppsPlan, { logger, tracing }: InProcessOptions): Promise<RunningApps> {
+export async function runInProcess(plan: AppsPlan, { logger, edge, tracing }: InProcessOptions): Promise<RunningApps> {
   const names = plan.targets.map(targetName);
   const gateways = plan.targets.flatMap(({ app, region }) => (app === "gateway" && region !== null ? [region] : []));
   const host = await hostProcess({
@@ -24,6 +25,7 @@ export async function runInProcess(plan: AppsPlan, { logger, tracing }: InProces
     internalPort: undefined,
     metricsPort: undefined,
     peer: () => undefined,
+    edge,
     tracing,
     production: false,
   });

@@ -5,47 +5,30 @@
  * The library answers such bodies before any interceptor runs. So a call that never reached the interceptors is made
  * again with an empty message and its refusal in the context, and the normal path answers it.
  */
-import type { DescMessage } from "@bufbuild/protobuf";
-import { type ConnectError, createContextKey, createContextValues, type Interceptor } from "@connectrpc/connect";
+import { createContextValues } from "@connectrpc/connect";
 import { createAsyncIterable, type UniversalHandler, type UniversalServerRequest, type UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { type Admission, admitWith } from "./admission.ts";
+import { tooLarge, undecodable, unknownEnum } from "./body-refusal.ts";
 import { readBounded } from "./bounded-body.ts";
 import { edgeBodyBytesMax } from "./limits.ts";
-import { apiError } from "./refusal-error.ts";
-import { holdsEnums, undecodableField } from "./undecodable-field.ts";
-
-type Admission = { reached: boolean; readonly refusal: ConnectError | undefined };
-const admissionKey = createContextKey<Admission | undefined>(undefined, { description: "edge admission" });
-
-/** The first of the edge's interceptors: marks that a call arrived, or ends it with the refusal it came with. */
-export function admission(): Interceptor {
-  return (next) => (request) => {
-    const state = request.contextValues.get(admissionKey);
-    if (state !== undefined) state.reached = true;
-    if (state?.refusal !== undefined) throw state.refusal;
-    return next(request);
-  };
-}
+import { withoutLongTimeout } from "./long-timeout.ts";
 
 export function edgeHandler(handler: UniversalHandler): (request: UniversalServerRequest) => Promise<UniversalServerResponse> {
   const kind = handler.method.methodKind;
   // A client stream has no end to wait for; its messages are bounded one by one.
-  if (kind !== "unary" && kind !== "server_streaming") return (request) => handler(request);
-  return async (request) => {
+  if (kind !== "unary" && kind !== "server_streaming") return (request) => handler({ ...request, header: withoutLongTimeout(request.header) });
+  return async (received) => {
+    const request = { ...received, header: withoutLongTimeout(received.header) };
     const read = await readBody(request);
-    if (read === undefined) return refuse(handler, request, tooLarge());
-    const refusal = unknownEnum(handler, request, read);
-    if (refusal !== undefined) return refuse(handler, request, refusal);
-    const state: Admission = { reached: false, refusal: undefined };
+    if (read === undefined) return refuse(handler, request, { refusal: tooLarge(), passed: undefined });
+    const refusal = unknownEnum(handler.method.input, () => jsonText(request, read));
+    if (refusal !== undefined) return refuse(handler, request, { refusal, passed: undefined });
+    const state: Admission = { reached: false, passed: undefined, refusal: undefined };
     const response = await handler(withBody(request, read, state));
     // A bare 4xx such as 415 is the library's answer to a request that is none of its protocols.
-    if (state.reached || kind !== "unary" || response.body === undefined || isDenied(response)) return response;
-    return refuse(handler, request, undecodable(handler.method.input, request, read), response);
+    if (state.reached || kind !== "unary" || response.body === undefined) return response;
+    return refuse(handler, request, { refusal: undecodable(handler.method.input, jsonText(request, read)), passed: state.passed }, response);
   };
-}
-
-/** The gate's answer comes before the interceptors too, and is not about the body. */
-function isDenied({ status }: UniversalServerResponse): boolean {
-  return status === 401 || status === 403;
 }
 
 /** The whole body, or undefined when it is over the limit; a GET has its message in the URL. */
@@ -60,19 +43,18 @@ function isBytes(body: UniversalServerRequest["body"]): body is AsyncIterable<Ui
 }
 
 function withBody(request: UniversalServerRequest, body: Uint8Array, state: Admission): UniversalServerRequest {
-  const contextValues = request.contextValues ?? createContextValues();
-  contextValues.set(admissionKey, state);
+  const contextValues = admitWith(request.contextValues ?? createContextValues(), state);
   return { ...request, contextValues, body: createAsyncIterable(body.byteLength === 0 ? [] : [body]) };
 }
 
-/** `fallback` is the library's own answer, kept when authentication or something else before the body ended the call too. */
+/** `fallback` is the library's own answer, kept when something else before the body ended the call too. */
 async function refuse(
   handler: UniversalHandler,
   request: UniversalServerRequest,
-  refusal: ConnectError,
+  { refusal, passed }: Pick<Admission, "refusal" | "passed">,
   fallback?: UniversalServerResponse,
 ): Promise<UniversalServerResponse> {
-  const state: Admission = { reached: false, refusal };
+  const state: Admission = { reached: false, passed, refusal };
   const header = new Headers(request.header);
   for (const name of ["content-length", "content-encoding", "connect-content-encoding", "grpc-encoding", "connect-timeout-ms", "grpc-timeout"])
     header.delete(name);
@@ -99,33 +81,12 @@ function emptyBody(contentType: string): Uint8Array {
   return envelope;
 }
 
-function tooLarge(): ConnectError {
-  return apiError("TOO_LARGE", `Cannot take the message: it is larger than ${edgeBodyBytesMax} bytes`, { max_bytes: String(edgeBodyBytesMax) });
-}
-
-/** An enum value that does not exist is passed over by the decoder, and a reason that was given would be lost. */
-function unknownEnum(handler: UniversalHandler, request: UniversalServerRequest, body: Uint8Array): ConnectError | undefined {
-  if (!holdsEnums(handler.method.input) || !isPlainJson(request)) return undefined;
-  const found = describeJson(handler.method.input, body, request);
-  return found === undefined || found.field === "body" ? undefined : fieldInvalid(found.field, found.problem);
-}
-
-function undecodable(schema: DescMessage, request: UniversalServerRequest, body: Uint8Array): ConnectError {
-  const found = isPlainJson(request) ? describeJson(schema, body, request) : undefined;
-  return fieldInvalid(found?.field ?? "body", found?.problem ?? "it does not decode, or its headers do not describe it");
-}
-
-function fieldInvalid(field: string, problem: string): ConnectError {
-  return apiError("FIELD_INVALID", `Cannot decode the message: "${field}": ${problem}`, { field });
-}
-
-function describeJson(schema: DescMessage, body: Uint8Array, request: UniversalServerRequest): ReturnType<typeof undecodableField> {
-  const text = jsonText(body, request);
-  try {
-    return undecodableField(schema, JSON.parse(text));
-  } catch (error) {
-    return { field: "body", problem: error instanceof Error ? error.message : String(error) };
-  }
+/** The body's JSON, or undefined when it is another codec's or not plain. */
+function jsonText(request: UniversalServerRequest, body: Uint8Array): string | undefined {
+  if (!isPlainJson(request)) return undefined;
+  const text = new TextDecoder().decode(body);
+  const base64 = request.method === "GET" && new URL(request.url).searchParams.get("base64") === "1";
+  return base64 ? Buffer.from(text, "base64url").toString("utf8") : text;
 }
 
 function isPlainJson(request: UniversalServerRequest): boolean {
@@ -135,10 +96,4 @@ function isPlainJson(request: UniversalServerRequest): boolean {
   }
   const type = (request.header.get("content-type") ?? "").split(";")[0];
   return type === "application/json" && (request.header.get("content-encoding") ?? "identity") === "identity";
-}
-
-function jsonText(body: Uint8Array, request: UniversalServerRequest): string {
-  const text = new TextDecoder().decode(body);
-  const base64 = request.method === "GET" && new URL(request.url).searchParams.get("base64") === "1";
-  return base64 ? Buffer.from(text, "base64url").toString("utf8") : text;
 }

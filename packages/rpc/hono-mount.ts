@@ -15,17 +15,33 @@ import type { Hono } from "hono";
 import { edgeHandler } from "./edge-handler.ts";
 import { type FaultLog, toApiError } from "./error-mapping.ts";
 import { bareStatusError, thrownError, unknownMethodError } from "./http-error.ts";
+import { unaryImplementations } from "./implementations.ts";
 import type { Routes } from "./in-memory.ts";
 import { edgeBodyBytesMax } from "./limits.ts";
+import { withPeerAddress } from "./peer-address.ts";
+import { plainUnary } from "./plain-unary.ts";
 
-export function mountConnect(app: Hono, routes: Routes, options: ConnectRouterOptions, onFault: FaultLog): void {
+export type MountOptions = {
+  readonly onFault: FaultLog;
+  readonly peerAddress: (request: Request) => string;
+  /** False leads every call through the library's handler: slower, and for comparison only. */
+  readonly plainCalls?: boolean;
+};
+
+export function mountConnect(app: Hono, routes: Routes, options: ConnectRouterOptions, { onFault, peerAddress, plainCalls = true }: MountOptions): void {
   const router = createConnectRouter({ ...options, grpc: false });
-  routes(router);
+  const implementations = unaryImplementations(routes, router);
   for (const handler of router.handlers) {
     const edge = edgeHandler(handler);
+    const implementation = plainCalls ? implementations.get(handler.requestPath) : undefined;
+    const plain = implementation === undefined ? undefined : plainUnary(implementation, options);
     const isUnary = handler.method.methodKind === "unary";
     app.all(handler.requestPath, async (context) => {
-      const response = await edge(isUnary ? unaryRequest(context.req.raw) : streamRequest(context.req.raw));
+      const { raw } = context.req;
+      const contextValues = withPeerAddress(() => peerAddress(raw));
+      const answered = plain?.(raw, contextValues);
+      if (answered !== undefined) return answered;
+      const response = await edge({ ...(isUnary ? unaryRequest(raw) : streamRequest(raw)), contextValues });
       if (response.body === undefined && response.status >= 400) return bareStatusError(response, handler);
       return isUnary ? unaryResponse(response) : universalServerResponseToFetch(response);
     });

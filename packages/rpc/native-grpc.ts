@@ -5,6 +5,7 @@ import { compressionGzip, universalRequestFromNodeRequest, universalResponseToNo
 import { edgeHandler } from "./edge-handler.ts";
 import { type FaultLog, toApiError } from "./error-mapping.ts";
 import type { Routes } from "./in-memory.ts";
+import { withPeerAddress } from "./peer-address.ts";
 
 export function nativeGrpcHandler(
   routes: Routes,
@@ -18,7 +19,8 @@ export function nativeGrpcHandler(
     const path = request.url.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (handler === undefined) return unknownMethod(path, response);
-    handler(universalRequestFromNodeRequest(request, response, undefined, undefined))
+    const contextValues = withPeerAddress(() => request.socket.remoteAddress ?? "");
+    handler(universalRequestFromNodeRequest(request, response, undefined, contextValues))
       .then((answer) => universalResponseToNodeResponse(answer, response))
       .catch((error: unknown) => {
         // Most often a caller that left, which is no fault.

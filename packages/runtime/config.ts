@@ -5,7 +5,7 @@
  * The configuration reference in `docs/` is generated from this list. A value that may be a secret is never quoted.
  */
 
-export type VariableType = "postgres-url" | "http-url" | "port" | "secret" | "json" | "text" | "list" | readonly string[];
+export type VariableType = "postgres-url" | "http-url" | "port" | "count" | "secret" | "json" | "text" | "list" | readonly string[];
 
 export type Variable = {
   readonly type: VariableType;
@@ -28,6 +28,19 @@ export const variables = {
   RIDEGRID_JWT_ISSUER: { type: "text", doc: "The `iss` that a token must carry. Needed with `RIDEGRID_JWKS_URL`." },
   RIDEGRID_JWT_AUDIENCE: { type: "text", doc: "The `aud` that a token must carry. Needed with `RIDEGRID_JWKS_URL`." },
   RIDEGRID_DEV_ISSUER_JWK: { type: "json", doc: "The development issuer's private key, as the mesh hands it to gateways. Never in production." },
+  UPSTASH_REDIS_REST_URL: {
+    type: "http-url",
+    doc: "The Redis in which gateways share their callers' rates and read models keep what is asked for often. In process when not set.",
+  },
+  UPSTASH_REDIS_REST_TOKEN: { type: "secret", doc: "The token of that Redis. Needed with `UPSTASH_REDIS_REST_URL`." },
+  RIDEGRID_CLIENT_ADDRESS_HEADER: {
+    type: "text",
+    doc: "The header in which the proxy in front of gateways names a client's address, such as `Fly-Client-IP`. The connection's own address when not set.",
+  },
+  RIDEGRID_CAPACITY: {
+    type: "count",
+    doc: "Requests a second that each gateway and each coordinator takes; what is over it is refused at once. Positions, streams and operators are not counted. No bound when not set.",
+  },
   RIDEGRID_PIN_SECRET: { type: "secret", doc: "What riders' PINs are derived from. Coordinator and gateways share it." },
   RIDEGRID_MESH_TOKEN: { type: "secret", doc: "The proof by which a service believes another's word on who is calling, until mutual TLS takes its place." },
   RIDEGRID_HOST: { type: "text", default: "127.0.0.1", doc: "The address that gateways, internal services and metrics listen on." },
@@ -64,7 +77,7 @@ type TypeOf<Name extends VariableName> = (typeof variables)[Name]["type"];
 export type ValueOf<Name extends VariableName> =
   TypeOf<Name> extends readonly (infer Choice)[]
     ? Choice
-    : TypeOf<Name> extends "port"
+    : TypeOf<Name> extends "port" | "count"
       ? number
       : TypeOf<Name> extends "json"
         ? object
@@ -127,6 +140,8 @@ function parse(name: string, type: VariableType, text: string): unknown {
       return /^https?:\/\//.test(text) && URL.canParse(text) ? text : wrong(name, "an http(s):// URL", text);
     case "port":
       return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : wrong(name, "a port number", text);
+    case "count":
+      return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : wrong(name, "a whole number above 0", text);
     case "json":
       return jsonObject(name, text);
     case "list":

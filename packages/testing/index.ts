@@ -2,6 +2,7 @@
 export { eventually, type EventuallyOptions } from "./eventually.ts";
 export { freePort } from "./free-port.ts";
 export { createManualClock, type ManualClock } from "./manual-clock.ts";
+export { type LoadOutcome, offerLoad } from "./offered-load.ts";
 export { redisServerMissing, type RedisServer, startRedisServer } from "./redis-server.ts";
 export { type OtlpReceiver, startOtlpReceiver } from "./otlp-receiver.ts";
 export { createSeededRandom } from "./seeded-random.ts";

@@ -12,6 +12,8 @@ export type UpstashBridge = {
   readonly token: string;
   /** How long each request waits before it is carried out: a slow Redis. */
   delayMs: number;
+  /** Redis forgets everything, scripts too. */
+  flush(): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -57,6 +59,10 @@ export function startUpstashBridge(options: { readonly redisPort: number; readon
     url: `http://127.0.0.1:${server.port}`,
     token: options.token,
     delayMs: 0,
+    async flush() {
+      await redis.send("FLUSHALL", []);
+      await redis.send("SCRIPT", ["FLUSH"]);
+    },
     async stop() {
       await server.stop(true);
       redis.close();

@@ -1,0 +1,98 @@
+/**
+ * How much each caller may ask: a principal by what its calls cost, an address only for calls without a valid token.
+ * Every answer says what is left; a refusal says when to come back.
+ *
+ * Limits protect and decide nothing that must be right: shared by all gateways where there is a Redis that answers,
+ * this process's own otherwise, which is counted.
+ */
+import type { HandlerContext } from "@connectrpc/connect";
+import type { Counter, Meter } from "@opentelemetry/api";
+import type { Clock } from "@ridegrid/domain";
+import { apiError, callerKey } from "@ridegrid/rpc";
+import { addressBucket, callsBucket, positionsBucket, rateKeysMax, sharedBucketRestMs, streamsBucket, tokensBucket } from "./limits.ts";
+import { methodCost, type PrincipalBucket } from "./method-costs.ts";
+import { createFallbackRateLimiter } from "./rate-limiter.fallback.ts";
+import { createMemoryRateLimiter } from "./rate-limiter.memory.ts";
+import type { Bucket, RateDecision, RateLimiter } from "./rate-limiter.ts";
+
+type BucketName = PrincipalBucket | "address" | "tokens";
+
+export type CallLimitsDeps = {
+  readonly clock: Clock;
+  readonly meter: Meter;
+  /** Who asks without a token. */
+  readonly addressOf: (context: HandlerContext) => string;
+  /** A bucket that all gateways share; undefined where there is no Redis. */
+  readonly shared: ((name: string, bucket: Bucket) => RateLimiter) | undefined;
+};
+
+export interface CallLimits {
+  /** Puts what is left into the response's headers. @throws RATE_LIMITED when the call costs more than that. */
+  charge(context: HandlerContext): Promise<void>;
+  /** A development token for an address; undefined when it may be issued. */
+  refuseToken(address: string): Promise<Response | undefined>;
+}
+
+const buckets: Readonly<Record<BucketName, Bucket>> = {
+  calls: callsBucket,
+  positions: positionsBucket,
+  streams: streamsBucket,
+  address: addressBucket,
+  tokens: tokensBucket,
+};
+
+export function createCallLimits(deps: CallLimitsDeps): CallLimits {
+  const limiters = createLimiters(deps);
+  const refused = deps.meter.createCounter("rate_limited", { description: "Calls refused because their caller is over its rate, by bucket" });
+  return {
+    async charge(context) {
+      const caller = context.values.get(callerKey);
+      const method = `${context.service.typeName}/${context.method.name}`;
+      const { bucket, cost } = caller === undefined ? { bucket: "address" as const, cost: 1 } : methodCost(method);
+      const key = caller === undefined ? deps.addressOf(context) : `${caller.role}:${caller.principal}`;
+      const decision = await limiters[bucket].take(key, cost);
+      for (const [name, value] of Object.entries(rateLimitHeaders(bucket, decision))) context.responseHeader.set(name, value);
+      if (decision.allowed) return;
+      refused.add(1, { bucket });
+      const who = caller === undefined ? "its address" : "its caller";
+      throw apiError("RATE_LIMITED", `Cannot call ${method}: ${who} is over the rate of the bucket "${bucket}"`, { bucket }, decision.retryAfterMs);
+    },
+    async refuseToken(address) {
+      const decision = await limiters.tokens.take(address, 1);
+      if (decision.allowed) return undefined;
+      refused.add(1, { bucket: "tokens" });
+      return Response.json({ error: "Too many tokens were asked for from this address" }, { status: 429, headers: rateLimitHeaders("tokens", decision) });
+    },
+  };
+}
+
+/** Positions and tokens stay in this process: a driver is on one gateway, and its positions must not cost a round trip each. */
+const localBuckets: ReadonlySet<BucketName> = new Set(["positions", "tokens"]);
+
+function createLimiters({ clock, meter, shared }: CallLimitsDeps): Readonly<Record<BucketName, RateLimiter>> {
+  const fallbacks: Counter = meter.createCounter("rate_limit_fallbacks", { description: "Calls that the local bucket decided because Redis did not answer" });
+  fallbacks.add(0);
+  const limiter = (name: BucketName): RateLimiter => {
+    const local = createMemoryRateLimiter({ bucket: buckets[name], clock, keysMax: rateKeysMax });
+    if (shared === undefined || localBuckets.has(name)) return local;
+    const onFallback = (): void => fallbacks.add(1);
+    return createFallbackRateLimiter({ shared: shared(name, buckets[name]), local, clock, restMs: sharedBucketRestMs, onFallback });
+  };
+  return {
+    calls: limiter("calls"),
+    positions: limiter("positions"),
+    streams: limiter("streams"),
+    address: limiter("address"),
+    tokens: limiter("tokens"),
+  };
+}
+
+/** `RateLimit` and `RateLimit-Policy` of the IETF draft: `q` tokens at most, refilled in `w` s; `r` left, all back in `t` s. */
+function rateLimitHeaders(name: BucketName, { allowed, remaining, resetMs, retryAfterMs }: RateDecision): Readonly<Record<string, string>> {
+  const { capacity, refillPerSecond } = buckets[name];
+  return {
+    "ratelimit-policy": `"${name}";q=${capacity};w=${Math.ceil(capacity / refillPerSecond)}`,
+    ratelimit: `"${name}";r=${remaining};t=${Math.ceil(resetMs / 1_000)}`,
+    ...(allowed ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) }),
+  };
+}

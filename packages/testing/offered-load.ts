@@ -1,0 +1,51 @@
+/** An open load: calls begin at their time whether earlier ones were answered or not, as a crowd's do. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+export type OfferedLoad = {
+  readonly perSecond: number;
+  readonly seconds: number;
+  /** True when the call was done, false when it was refused; anything else it throws. */
+  readonly call: (index: number) => Promise<boolean>;
+};
+
+export type LoadOutcome = {
+  readonly offered: number;
+  readonly accepted: number;
+  readonly refused: number;
+  readonly acceptedMs: Percentiles;
+  readonly refusedMs: Percentiles;
+};
+
+/** 0 where there was nothing to measure. */
+export type Percentiles = { readonly p50: number; readonly p99: number };
+
+export async function offerLoad({ perSecond, seconds, call }: OfferedLoad): Promise<LoadOutcome> {
+  const accepted: number[] = [];
+  const refused: number[] = [];
+  const offered = Math.round(perSecond * seconds);
+  const calls: Promise<void>[] = [];
+  const startedAt = performance.now();
+  while (calls.length < offered) {
+    const due = Math.min(offered, Math.floor(((performance.now() - startedAt) / 1_000) * perSecond) + 1);
+    while (calls.length < due) calls.push(timed(call, calls.length, { accepted, refused }));
+    await sleep(1);
+  }
+  await Promise.all(calls);
+  return { offered, accepted: accepted.length, refused: refused.length, acceptedMs: percentiles(accepted), refusedMs: percentiles(refused) };
+}
+
+async function timed(
+  call: OfferedLoad["call"],
+  index: number,
+  { accepted, refused }: { readonly accepted: number[]; readonly refused: number[] },
+): Promise<void> {
+  const startedAt = performance.now();
+  const done = await call(index);
+  (done ? accepted : refused).push(performance.now() - startedAt);
+}
+
+function percentiles(millis: readonly number[]): Percentiles {
+  const sorted = millis.toSorted((left, right) => left - right);
+  const at = (part: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
+  return { p50: at(0.5), p99: at(0.99) };
+}
