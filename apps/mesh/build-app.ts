@@ -75,8 +75,6 @@ export async function buildApp(target: AppTarget, options: BuildOptions): Promis
   }
 }
 
-function regionOf({ app, region }: AppTarget): string {
-  if (region === null) throw new Complaint(`Cannot start "${app}": it needs a region`);
 /** Loads every app's code ahead of its use, beside whatever else a start waits for. */
 export async function loadApps(): Promise<void> {
   await Promise.all([
@@ -88,6 +86,8 @@ export async function loadApps(): Promise<void> {
   ]);
 }
 
+function regionOf({ app, region }: AppTarget): string {
+  if (region === null) throw new Complaint(`Cannot start "${app}": it needs a region`);
   return region;
 }
 

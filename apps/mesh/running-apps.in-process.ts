@@ -25,9 +25,9 @@ export async function runInProcess(plan: AppsPlan, { logger, edge, tracing }: In
     internalPort: undefined,
     metricsPort: undefined,
     peer: () => undefined,
+    production: false,
     edge,
     tracing,
-    production: false,
   });
   // One registry: each app's measurements are at the same place.
   const metricsUrl = gateways[0] === undefined ? undefined : `${gatewayUrl(plan, gateways[0])}/metrics`;
