@@ -54,6 +54,8 @@ export const embeddedMaxConnections = 150;
 /** Enough for New York to look alive, few enough to be on shift a second after the start. */
 export const cityDriversDefault = 30;
 export const citySeedDefault = 1;
+/** Spans that a collector does not take are told of this often. */
+export const spansLostReportEveryMs = 60_000;
 
 if (childRestartDelayMinMs >= 1_000) throw new Error("Cannot load limits: a killed child must be back within a second");
 if (childStopTimeoutMs >= meshStopTimeoutMs) throw new Error("Cannot load limits: a child's stop must fit into the mesh's");

@@ -29,6 +29,7 @@ export type ChildrenOptions = {
   readonly environment: Environment;
   readonly logger: Logger;
   readonly write: (line: string) => void;
+  readonly isKeptDown: (name: string) => boolean;
   /** A child got a new pid. */
   readonly onChange: () => void;
 };
@@ -48,6 +49,7 @@ export async function runChildren(options: ChildrenOptions): Promise<RunningApps
       stopTimeoutMs: childStopTimeoutMs,
       logger: options.logger,
       write: options.write,
+      isKeptDown: () => options.isKeptDown(group.name),
       onStart: () => options.onChange(),
     });
     children.set(group.name, child);

@@ -1,5 +1,5 @@
 /**
- * A child that is kept running: restarted with back-off when it ends, its output prefixed with its name, stopped with
+ * A child that is kept running: restarted with back-off when it ends, unless it is to stay down, its output prefixed with its name, stopped with
  * time to finish. It lives in a session of its own, so that a Ctrl-C reaches the mesh alone, which stops in order.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Logger } from "@ridegrid/runtime";
-import { childHealthyAfterMs, childRestartDelayMaxMs, childRestartDelayMinMs } from "./limits.ts";
+import { childHealthyAfterMs, childKeptDownLookMs, childRestartDelayMaxMs, childRestartDelayMinMs } from "./limits.ts";
 
 export type SupervisedOptions = {
   readonly name: string;
@@ -18,6 +18,8 @@ export type SupervisedOptions = {
   readonly logger: Logger;
   /** Where the child's lines go, prefixed. */
   readonly write: (line: string) => void;
+  /** Whether it is to stay down for now; asked when it has died, and then now and then. Never when left out. */
+  readonly isKeptDown?: () => boolean;
   /** Called at each start, the first included. */
   readonly onStart: (pid: number) => void;
 };
@@ -53,6 +55,10 @@ export function superviseProcess(options: SupervisedOptions): SupervisedProcess 
   }
 
   function start(): void {
+    if (options.isKeptDown?.() === true) {
+      timer = setTimeout(start, childKeptDownLookMs);
+      return;
+    }
     child = launch(options);
     startedAtMs = performance.now();
     watch(child);
