@@ -89,7 +89,8 @@ async function untilKnown(admin: Admin, topics: readonly TopicConfig[]): Promise
   const deadline = performance.now() + kafkaLimits.topicKnownMs;
   for (;;) {
     const metadata = await admin.metadata({ topics: topics.map(({ topic }) => topic), forceUpdate: true }).catch((error: unknown) => {
-      if (!apiErrors(error).has("UNKNOWN_TOPIC_OR_PARTITION") || performance.now() > deadline) throw error;
+      // The client says "unknown topic" in several ways, some without the broker's error.
+      if (performance.now() > deadline) throw error;
       return undefined;
     });
     const unknown = topics.filter(({ topic }) => !metadata?.topics.get(topic)?.partitions.every(({ leader }) => leader >= 0));
