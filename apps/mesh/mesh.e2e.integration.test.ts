@@ -3,39 +3,18 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { eventually } from "@ridegrid/testing";
-import postgres from "postgres";
-import { withDatabase } from "./database-names.ts";
+import { closeLog, gatewayOf as url, openLog } from "./lost-region.fixture.ts";
 import { createMeshFolder, type MeshFolder, type Program } from "./mesh.fixture.ts";
 import { isAlive, parentOf } from "./process-identity.ts";
 import { clientOf, driverAt, london, newYork, offerFor, requestRide, rideByHand, rideIn, statusOf } from "./ride-by-hand.fixture.ts";
 
 const startTimeoutMs = 90_000;
 
-function url(folder: MeshFolder, region: string): string {
-  const found = folder.file().gateways[region];
-  if (found === undefined) throw new Error(`mesh.json names no gateway of ${region}`);
-  return found;
-}
-
 /** Two riders and two drivers must not meet across tests of one mesh. */
 let people = 0;
 function newPeople(): { readonly rider: string; readonly driver: string } {
   people += 1;
   return { rider: `rider-${people}`, driver: `driver-${people}` };
-}
-
-/** Closes a region's event log to everybody, as a broker that is away. */
-async function closeLog(folder: MeshFolder, region: string): Promise<void> {
-  const sql = postgres(withDatabase(folder.file().databaseUrl, "postgres"), { max: 1, onnotice: () => {} });
-  await sql.unsafe(`ALTER DATABASE ridegrid_log_${region} ALLOW_CONNECTIONS false`);
-  await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${`ridegrid_log_${region}`}`;
-  await sql.end();
-}
-
-async function openLog(folder: MeshFolder, region: string): Promise<void> {
-  const sql = postgres(withDatabase(folder.file().databaseUrl, "postgres"), { max: 1, onnotice: () => {} });
-  await sql.unsafe(`ALTER DATABASE ridegrid_log_${region} ALLOW_CONNECTIONS true`);
-  await sql.end();
 }
 
 async function expectNothingLeft(folder: MeshFolder): Promise<void> {

@@ -74,7 +74,7 @@ export async function offerFor(driver: Call, timeoutMs: number): Promise<string>
       offerId = String(state["offerId"] ?? "");
       return offerId !== "";
     },
-    { timeoutMs, what: "an offer for the driver" },
+    { timeoutMs, pollMs: 200, what: "an offer for the driver" },
   );
   return offerId;
 }

@@ -1,0 +1,170 @@
+/**
+ * A region is lost for real and its neighbor takes over: New York's event log is closed to everybody, its ingest, matching
+ * and state-query are killed and stay down. Every open ride goes on, none twice; London does not notice.
+ */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { eventually } from "@ridegrid/testing";
+import { keptDownFile } from "./kept-down.ts";
+import { londonGoesOn } from "./london-goes-on.fixture.ts";
+import { closeLog, gatewayOf, openLog } from "./lost-region.fixture.ts";
+import { createMeshFolder, type MeshFolder } from "./mesh.fixture.ts";
+import { isAlive } from "./process-identity.ts";
+import { type Call, clientOf, driverAt, type Json, newYork, offerFor, requestRide, rideIn, statusOf } from "./ride-by-hand.fixture.ts";
+import { type WatchByHand, watchByHand } from "./watch-by-hand.fixture.ts";
+
+let folder: MeshFolder;
+
+beforeAll(async () => {
+  folder = await createMeshFolder();
+  await folder.dev("--no-city", "--processes");
+}, 120_000);
+afterAll(() => folder.reap(), 60_000);
+
+const uuid = (): string => crypto.randomUUID();
+/** London's calls in each phase, before the next begins. */
+const callsCompared = 150;
+const lost = ["telemetry-ingest.ewr", "matching-worker.ewr", "state-query.ewr"];
+
+type Pair = { readonly name: string; readonly rider: Call; readonly rideId: unknown };
+
+async function asks(name: string, url: string): Promise<Pair> {
+  const rider = await clientOf(url, "rider", `r-${name}`);
+  const { rideId } = await requestRide(rider, newYork);
+  return { name, rider, rideId };
+}
+
+async function accept(driver: Call): Promise<void> {
+  await driver("AcceptOffer", { requestId: uuid(), offerId: await offerFor(driver, 30_000) });
+}
+
+async function arrive(driver: Call, { rideId }: Pair): Promise<void> {
+  await driver("ArriveAtPickup", { requestId: uuid(), rideId, location: newYork });
+}
+
+async function start(driver: Call, { rider, rideId }: Pair): Promise<void> {
+  const { pin } = rideIn(await rider("GetRide", { rideId }));
+  await driver("StartRide", { requestId: uuid(), rideId, pin });
+}
+
+const complete = (driver: Call, { rideId }: Pair): Promise<Json> => driver("CompleteRide", { requestId: uuid(), rideId });
+
+async function versionsOf(operator: Call, rideId: unknown): Promise<readonly number[]> {
+  const { entries = [] } = (await operator("GetRideTimeline", { rideId })) as { readonly entries?: readonly { readonly version?: string }[] };
+  return entries.map(({ version }) => Number(version));
+}
+
+test("the neighbor carries every open ride of a lost region on: none lost, none doubled, and London does not notice", async () => {
+  const [ewr, lhr] = [gatewayOf(folder, "ewr"), gatewayOf(folder, "lhr")];
+  const city = londonGoesOn(lhr);
+  // One ride in each state, one driver for each: who is free is alone, so that each ride gets the driver meant for it.
+  const riding = await asks("riding", ewr);
+  const first = await driverAt(ewr, "d-riding", newYork);
+  await accept(first.call);
+  await arrive(first.call, riding);
+  await start(first.call, riding);
+  const assigned = await asks("assigned", lhr);
+  const second = await driverAt(ewr, "d-assigned", newYork);
+  await accept(second.call);
+  const watched = watchByHand(await watchToken(ewr, "r-assigned"), ewr, assigned.rideId);
+  const offered = await asks("offered", ewr);
+  const third = await driverAt(lhr, "d-offered", newYork);
+  await offerFor(third.call, 30_000);
+  const searching = await asks("searching", lhr);
+  await eventually(() => city.calls("before") >= callsCompared, { timeoutMs: 60_000, what: "calls in London before" });
+
+  city.enter("lost");
+  await loseNewYork();
+  // An offer that its driver knows of is answered while the region is away.
+  await accept(third.call);
+  await eventually(() => city.calls("lost") >= callsCompared, { timeoutMs: 60_000, what: "calls in London while New York is lost" });
+  expect(await statusOf(searching.rider, searching.rideId)).toBe("RIDE_STATUS_REQUESTED");
+
+  city.enter("taken over");
+  const operator = await clientOf(lhr, "operator", "op-1");
+  const began = performance.now();
+  const taken = await operator("TakeOverRegion", { requestId: uuid(), region: "ewr", reason: "its event log is gone" });
+  expect(taken["openRides"]).toBe(4);
+  // Positions reach the neighbor by either gateway.
+  const fourth = await driverAt(ewr, "d-searching", newYork);
+  await accept(fourth.call);
+  console.log(`take over: the searching ride was assigned ${Math.round(performance.now() - began)} ms after the operator's command`);
+  await complete(first.call, riding);
+  const left = [[second, assigned] as const, [third, offered] as const, [fourth, searching] as const];
+  for (const [driver, ride] of left) {
+    await arrive(driver.call, ride);
+    await start(driver.call, ride);
+    await complete(driver.call, ride);
+  }
+  const rides = [riding, assigned, offered, searching];
+  for (const url of [ewr, lhr]) await expectCarriedOn(url, rides);
+  await expectEveryVersionOnce(watched);
+  await comesBack(operator, ewr);
+  await city.stop();
+  city.report(["before", "lost", "taken over"]);
+  console.log(`take over: ${rides.length} open rides, 0 lost, 0 doubled; ${city.failures.length} failed calls in London`);
+  expect(city.failures).toEqual([]);
+  // On a machine that others use too, noise of a few hundred milliseconds says nothing.
+  expect(city.quantile("lost", 0.99)).toBeLessThan(Math.max(3 * city.quantile("before", 0.99), 500));
+}, 180_000);
+
+async function loseNewYork(): Promise<void> {
+  writeFileSync(keptDownFile(folder.directory), lost.join("\n"));
+  await closeLog(folder, "ewr");
+  const pids = lost.map((name) => folder.file().pids[name] ?? 0);
+  for (const pid of pids) process.kill(pid, "SIGKILL");
+  await eventually(() => pids.every((pid) => !isAlive(pid)), { timeoutMs: 10_000, what: "the death of New York's services" });
+}
+
+/** Every ride is completed at the neighbor, each version told once, and nothing breaks an invariant. */
+async function expectCarriedOn(url: string, rides: readonly Pair[]): Promise<void> {
+  const viewer = await clientOf(url, "operator", "op-2");
+  for (const { rideId } of rides) {
+    const ride = rideIn(await viewer("GetRide", { rideId }));
+    expect(ride).toMatchObject({ status: "RIDE_STATUS_COMPLETED", marketId: "nyc", homeRegion: "lhr" });
+    const wanted = Array.from({ length: Number(ride["version"]) }, (_, index) => index + 1);
+    const isTold = async (): Promise<boolean> => (await versionsOf(viewer, rideId)).length >= wanted.length;
+    await eventually(isTold, { timeoutMs: 20_000, pollMs: 200, what: `the timeline of ${String(rideId)}` });
+    expect(await versionsOf(viewer, rideId)).toEqual(wanted);
+  }
+  expect((await viewer("ListInvariantViolations", {}))["violations"] ?? []).toEqual([]);
+  const { rides: open = [] } = (await viewer("SearchRides", { marketId: "nyc", openOnly: true })) as { readonly rides?: readonly unknown[] };
+  expect(open).toEqual([]);
+}
+
+/** The rider's stream went over to the neighbor: no version missing, none twice. */
+async function expectEveryVersionOnce(watched: WatchByHand): Promise<void> {
+  await eventually(() => watched.status() === "RIDE_STATUS_COMPLETED", { timeoutMs: 30_000, what: "the end of the watched ride" });
+  watched.close();
+  const [versions, first = 0] = [watched.versions(), watched.versions()[0]];
+  expect(versions).toEqual(Array.from({ length: versions.length }, (_, index) => first + index));
+  // Accepted, arrived, started, completed.
+  expect(versions.length).toBeGreaterThanOrEqual(4);
+}
+
+/** The lost region's services are back: they serve nothing, and a new ride in New York is the neighbor's. */
+async function comesBack(operator: Call, url: string): Promise<void> {
+  await openLog(folder, "ewr");
+  rmSync(keptDownFile(folder.directory));
+  await eventually(() => lost.every((name) => isAlive(folder.file().pids[name] ?? 0)), { timeoutMs: 30_000, what: "New York's services" });
+  const later = await asks("later", url);
+  const driver = await driverAt(url, "d-later", newYork);
+  await eventually(async () => (await statusOf(later.rider, later.rideId)) !== "RIDE_STATUS_REQUESTED", {
+    timeoutMs: 30_000,
+    pollMs: 200,
+    what: "an offer for the later ride",
+  });
+  await later.rider("CancelRide", { requestId: uuid(), rideId: later.rideId });
+  await driver.goHome();
+  expect(rideIn(await operator("GetRide", { rideId: later.rideId }))["homeRegion"]).toBe("lhr");
+  expect((await operator("ListInvariantViolations", {}))["violations"] ?? []).toEqual([]);
+}
+
+async function watchToken(url: string, subject: string): Promise<string> {
+  const answer = await fetch(`${url}/dev/token`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ role: "rider", subject }),
+  });
+  return ((await answer.json()) as { readonly token: string }).token;
+}

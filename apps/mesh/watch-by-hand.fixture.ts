@@ -1,0 +1,69 @@
+/** A rider's `WatchRide` over Connect's JSON streaming with `fetch`: an envelope of five bytes before each message. */
+import type { Json } from "./ride-by-hand.fixture.ts";
+
+export interface WatchByHand {
+  /** Of the ride, in the order they came. */
+  versions(): readonly number[];
+  /** As the last message said; empty before the first. */
+  status(): string;
+  close(): void;
+}
+
+export function watchByHand(token: string, url: string, rideId: unknown): WatchByHand {
+  const versions: number[] = [];
+  let status = "";
+  const control = new AbortController();
+  let failure: unknown;
+
+  function onMessage(message: Json): void {
+    const ride = message["ride"] as Json | undefined;
+    if (ride === undefined) return;
+    versions.push(Number(ride["version"]));
+    status = String(ride["status"]);
+  }
+
+  async function run(): Promise<void> {
+    const response = await fetch(`${url}/ridegrid.rider.v1.RiderService/WatchRide`, {
+      method: "POST",
+      headers: { "content-type": "application/connect+json", authorization: `Bearer ${token}` },
+      body: enveloped(JSON.stringify({ rideId })),
+      signal: control.signal,
+    });
+    if (response.body === null) throw new Error(`${url} answered ${response.status} without a stream`);
+    let rest = new Uint8Array();
+    for await (const chunk of response.body) {
+      rest = Uint8Array.from([...rest, ...chunk]);
+      for (let next = takeOne(rest); next !== null; next = takeOne(rest)) {
+        rest = next.rest;
+        if (!next.isEnd) onMessage(next.message);
+        else if (next.message["error"] !== undefined) throw new Error(JSON.stringify(next.message["error"]));
+      }
+    }
+  }
+
+  void run().catch((error: unknown) => (failure = control.signal.aborted ? undefined : error));
+  const checked = <T>(value: T): T => {
+    if (failure !== undefined) throw new Error("The stream failed", { cause: failure });
+    return value;
+  };
+  return { versions: () => checked(versions), status: () => checked(status), close: () => control.abort() };
+}
+
+const prefixBytes = 5;
+const endFlag = 2;
+
+function enveloped(text: string): Uint8Array<ArrayBuffer> {
+  const body = new TextEncoder().encode(text);
+  const bytes = new Uint8Array(prefixBytes + body.length);
+  new DataView(bytes.buffer).setUint32(1, body.length);
+  bytes.set(body, prefixBytes);
+  return bytes;
+}
+
+function takeOne(bytes: Uint8Array<ArrayBuffer>): { readonly message: Json; readonly isEnd: boolean; readonly rest: Uint8Array<ArrayBuffer> } | null {
+  if (bytes.length < prefixBytes) return null;
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
+  if (bytes.length < prefixBytes + length) return null;
+  const message = JSON.parse(new TextDecoder().decode(bytes.subarray(prefixBytes, prefixBytes + length))) as Json;
+  return { message, isEnd: ((bytes[0] ?? 0) & endFlag) !== 0, rest: bytes.slice(prefixBytes + length) };
+}
