@@ -2,7 +2,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { DriverService, OpsService, RiderService } from "@ridegrid/contracts";
 import type { ProcessContext } from "@ridegrid/runtime";
-import { apiError, type ServiceDirectory, type ServingRegions } from "@ridegrid/rpc";
+import type { ServiceDirectory, ServingRegions } from "@ridegrid/rpc";
 import type { Regions } from "@ridegrid/spatial";
 import { listDeadLetters, replayDeadLetters } from "./handlers/dead-letters.ts";
 import { driverCommands } from "./handlers/driver-commands.ts";
@@ -11,6 +11,7 @@ import { getRide } from "./handlers/get-ride.ts";
 import { listInvariantViolations } from "./handlers/list-invariant-violations.ts";
 import { listRegions } from "./handlers/list-regions.ts";
 import { operatorCommands } from "./handlers/operator-commands.ts";
+import { rebuildReadModel } from "./handlers/rebuild-read-model.ts";
 import { reportPositions } from "./handlers/report-positions.ts";
 import { explainMatch, getRideForOperators, getRideTimeline } from "./handlers/ride-for-operators.ts";
 import { riderCommands } from "./handlers/rider-commands.ts";
@@ -74,11 +75,7 @@ export function publicServices(deps: PublicServicesDeps): (router: ConnectRouter
       watchMarket: (request, call) => watchMarket(shared, request, call),
       listDeadLetters: (request, call) => listDeadLetters(shared, request, call),
       replayDeadLetters: (request, call) => replayDeadLetters(shared, request, call),
-      rebuildReadModel: () => notLive("RebuildReadModel"),
+      rebuildReadModel: (request, call) => rebuildReadModel(shared, request, call),
     });
   };
-}
-
-function notLive(method: string): never {
-  throw apiError("UNIMPLEMENTED", `${method} is not live yet`);
 }

@@ -3,11 +3,13 @@ import { describe, expect, test } from "bun:test";
 import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
 import { OpsService } from "@ridegrid/contracts";
 import { RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
+import { apiError } from "@ridegrid/rpc";
 import { runCommand, usage } from "./app.ts";
 import { readCommandLine, UsageError } from "./command-line.ts";
 import { renderTable } from "./table.ts";
 
 const rideId = "0190f3f0-0000-7000-8000-000000000003";
+const rebuilds: string[] = [];
 const drained: { region: string; reason: string; requestId: string }[] = [];
 const transport = createRouterTransport(({ service }) => {
   service(OpsService, {
@@ -30,6 +32,11 @@ const transport = createRouterTransport(({ service }) => {
     drainRegion: ({ region, reason, requestId }) => {
       drained.push({ region, reason, requestId });
       return { region: { region, draining: true } };
+    },
+    rebuildReadModel: ({ requestId }) => {
+      rebuilds.push(requestId);
+      if (rebuilds.length === 1) throw apiError("REQUEST_IN_FLIGHT", "it goes on");
+      return { hashBefore: "a", hashAfter: "b", rows: 12n, startedFrom: "snapshot" };
     },
     waiveFee: () => {
       throw new ConnectError("no fee", Code.FailedPrecondition);
@@ -62,6 +69,15 @@ describe("ops", () => {
   test("drain sends the reason and a request id", async () => {
     expect((await ops("drain", "ewr", "--reason", "maintenance")).text).toBe("Region ewr: draining");
     expect(drained).toEqual([{ region: "ewr", reason: "maintenance", requestId: "0190f3f0-0000-7000-8000-000000000009" }]);
+  });
+
+  test("rebuild asks again with the same request until it is done, and says whether the model was right", async () => {
+    rebuilds.length = 0;
+    const { text, json } = await ops("rebuild", "rides", "--region", "ewr");
+    expect(text).toBe("12 rows from the snapshot; hash a -> b");
+    expect(json).toMatchObject({ hash_before: "a", hash_after: "b", started_from: "snapshot" });
+    expect(rebuilds).toHaveLength(2);
+    expect(new Set(rebuilds).size).toBe(1);
   });
 
   test("a change without a reason, an unknown command, flag or operand is a usage error", async () => {

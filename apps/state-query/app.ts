@@ -20,6 +20,7 @@ import { getRideTimeline } from "./handlers/get-ride-timeline.ts";
 import { getRideView } from "./handlers/get-ride-view.ts";
 import { listRegionDeadLetters } from "./handlers/list-region-dead-letters.ts";
 import { listReadModelViolations } from "./handlers/list-read-model-violations.ts";
+import { rebuildReadModel } from "./handlers/rebuild-read-model.ts";
 import { replayRegionDeadLetters } from "./handlers/replay-region-dead-letters.ts";
 import { searchRides } from "./handlers/search-rides.ts";
 import { watchDriver } from "./handlers/watch-driver.ts";
@@ -34,12 +35,16 @@ import {
   positionsMax,
   pruneIntervalMs,
   pruneRowsMax,
+  snapshotCheckMs,
+  snapshotEveryMs,
   watchersMax,
 } from "./limits.ts";
 import { createMarketCells } from "./market-cells.ts";
 import { createMarketFeeds } from "./market-feeds.ts";
 import { createReach } from "./reach.ts";
+import { createRebuilds } from "./rebuilds.ts";
 import { createPostgresRideStore } from "./ride-store.postgres.ts";
+import { takeRidesSnapshot } from "./rides-snapshot.postgres.ts";
 import { pollForOthers } from "./shared-poll.ts";
 import type { StateQueryParts } from "./state-query-parts.ts";
 import { followMarketState, followTelemetry } from "./telemetry-reader.ts";
@@ -81,7 +86,7 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
     started = false;
     wakeups.close();
     stopping.abort(new Error(`"${name}" is stopping`));
-    await Promise.all([loops, consumer.stop()]);
+    await Promise.all([loops, parts.rebuilds.stop(), consumer.stop()]);
   }
 
   return {
@@ -96,6 +101,7 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
         ...partitions.map((partition) => followMarketState({ context, region, eventLog: deps.eventLog, cells }, partition, signal)),
         pollForOthers({ context, sql, region, partitions, rides, drivers, wakeups, isOurs: (partition) => consumer.isOurs(partition) }, signal),
         pruneDrivers(parts, signal),
+        takeSnapshots(parts, signal),
       ]);
       started = true;
     },
@@ -136,6 +142,7 @@ function createParts({ context, region, regions, sql, eventLog }: StateQueryDeps
     positions,
     cells,
     markets: createMarketFeeds({ context, rides, drivers, positions, cells, wakeups }),
+    rebuilds: createRebuilds({ context, sql, eventLog, region, partitions }),
     reach,
   };
 }
@@ -152,7 +159,16 @@ function registerRoutes(router: ConnectRouter, parts: StateQueryParts): void {
     listReadModelViolations: (request) => listReadModelViolations(parts, request),
     listRegionDeadLetters: (request) => listRegionDeadLetters(parts, request),
     replayRegionDeadLetters: (request, context) => replayRegionDeadLetters(parts, request, context),
+    rebuildReadModel: (request, context) => rebuildReadModel(parts, request, context),
   });
+}
+
+/** A snapshot a day, whichever process is first; a failure waits for the next round. */
+async function takeSnapshots({ context, sql, region }: StateQueryParts, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await takeRidesSnapshot({ sql, region }, snapshotEveryMs).catch((error: unknown) => context.logger.warn({ error }, "cannot take a snapshot of the rides"));
+    await sleep(snapshotCheckMs, undefined, { signal, ref: false }).catch(() => {});
+  }
 }
 
 /** Deletes what is past the bounds of drivers' histories, a bounded batch at a time; a failure waits for the next round. */

@@ -27,6 +27,16 @@ export const searchPageMax = 100;
 export const timelineEntriesMax = 1_000;
 export const violationsMax = 200;
 
+/** A rebuild that is this many records behind the live fold compares and swaps; what is left is folded while live folding waits. */
+export const rebuildLagMax = 2_000;
+/** A rebuild answers within this, or goes on after the call. */
+export const rebuildAnswerMs = 3_000;
+/** One statement of the swap, for which live folding waits. */
+export const rebuildSwapMaxMs = 120_000;
+/** The log keeps seven days: a snapshot must never be older than that. */
+export const snapshotEveryMs = 24 * 3_600_000;
+export const snapshotCheckMs = 600_000;
+
 /** `as_of` is worked out anew at most this often. */
 export const asOfCacheMs = 250;
 /** A read waits this long for a newer `as_of`, then says the last one. */

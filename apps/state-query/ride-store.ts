@@ -56,8 +56,8 @@ export interface RideStore {
   lastAppendMs(partition: number): Promise<number | null>;
   /** Rides whose events were folded from offsets in [from, to) of a partition. */
   changedBetween(partition: number, from: number, to: number, limit: number): Promise<readonly string[]>;
-  /** Every ride, in order of id. */
-  all(): AsyncIterable<readonly Ride[]>;
+  /** Every ride, in order of id; as `from` sees them when it is a transaction. */
+  all(from?: Queryable): AsyncIterable<readonly Ride[]>;
   load(tx: Queryable, rideIds: readonly string[]): Promise<ReadonlyMap<string, FoldState>>;
   write(tx: Queryable, writes: RideWrites): Promise<void>;
 }

@@ -8,6 +8,7 @@ import type { LastPositions } from "./last-positions.ts";
 import type { MarketCells } from "./market-cells.ts";
 import type { MarketFeeds } from "./market-feeds.ts";
 import type { Reach } from "./reach.ts";
+import type { Rebuilds } from "./rebuilds.ts";
 import type { RideStore } from "./ride-store.ts";
 import type { Wakeups } from "./wakeups.ts";
 
@@ -26,6 +27,7 @@ export type StateQueryParts = {
   readonly positions: LastPositions;
   readonly cells: MarketCells;
   readonly markets: MarketFeeds;
+  readonly rebuilds: Rebuilds;
   readonly reach: Reach;
   readonly readiness: () => readonly ReadinessPart[];
   readonly startedAtMs: () => number;

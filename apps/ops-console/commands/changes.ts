@@ -11,6 +11,8 @@ import {
   UndrainRegionResponseSchema,
   WaiveFeeResponseSchema,
 } from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
+import { reasonOf } from "@ridegrid/rpc";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, type CommandContext, type CommandResult, messageJson, oneOperand } from "../command.ts";
 import { UsageError } from "../command-line.ts";
 import { moneyText } from "./format.ts";
@@ -77,11 +79,13 @@ export const changeCommands: Readonly<Record<string, Command>> = {
     },
   },
   rebuild: {
-    usage: "rebuild MODEL --region R --reason WHY",
+    usage: "rebuild MODEL --region R [--reason WHY]",
     does: "fold a read model anew and swap it in",
     async run({ client, operands, flags, uuid }) {
       if (flags.region === undefined) throw new UsageError("Give --region");
-      const response = await client.rebuildReadModel({ ...change(flags.reason, uuid), region: flags.region, model: oneOperand(operands, "read model") });
+      // It changes nothing that a rebuild would not change again: why may be left out.
+      const request = { ...change(flags.reason ?? "asked for with ops rebuild", uuid), region: flags.region, model: oneOperand(operands, "read model") };
+      const response = await untilDone(() => client.rebuildReadModel(request));
       const same = response.hashBefore === response.hashAfter;
       const text = `${response.rows} rows from the ${response.startedFrom}; hash ${same ? "unchanged" : `${response.hashBefore} -> ${response.hashAfter}`}`;
       return { text, json: messageJson(RebuildReadModelResponseSchema, response) };
@@ -124,6 +128,22 @@ function onRegion<Desc extends DescMessage>(
     },
   };
 }
+
+/** A rebuild outlasts a call; the same request again tells how it ended. */
+async function untilDone<T>(call: () => Promise<T>): Promise<T> {
+  const deadlineMs = performance.now() + rebuildWaitMs;
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (reasonOf(error) !== "REQUEST_IN_FLIGHT" || performance.now() > deadlineMs) throw error;
+    }
+    await sleep(rebuildAskMs);
+  }
+}
+
+const rebuildAskMs = 500;
+const rebuildWaitMs = 30 * 60_000;
 
 function change(reason: string | undefined, uuid: () => string): Change {
   if (reason === undefined || reason === "") throw new UsageError("Give --reason: it is kept in the audit");

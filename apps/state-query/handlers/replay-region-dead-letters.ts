@@ -14,6 +14,7 @@ import { createDeadLetterStore, PoisonRecord } from "@ridegrid/eventlog";
 import { apiError, callerOf } from "@ridegrid/rpc";
 import { consumerName } from "../consumer-name.ts";
 import { foldDriverBatch, foldRideBatch } from "../fold-batch.ts";
+import { keepRebuildsOut } from "../rides-rebuild.postgres.ts";
 import { requireRegion, type StateQueryParts } from "../state-query-parts.ts";
 import type { WatchKey } from "../wakeups.ts";
 
@@ -30,6 +31,8 @@ export async function replayRegionDeadLetters(
   let changed: readonly WatchKey[] = [];
   const replayed = await sql.begin(async (tx) => {
     changed = [];
+    if (!(await keepRebuildsOut(tx, region)))
+      throw apiError("REQUEST_IN_FLIGHT", `Cannot replay dead letters of region "${region}" while its rides are rebuilt`);
     return await createDeadLetterStore().replay(tx, {
       consumer: consumerName,
       homeRegion: region,
