@@ -20,7 +20,7 @@ import {
   type ServiceDirectory,
   type ServiceName,
 } from "@ridegrid/rpc";
-import { type App, createPostgres, type PlatformWriter, type ProcessContext, type ReadinessPart, type Sql } from "@ridegrid/runtime";
+import { type App, createPostgres, type Logger, type PlatformWriter, type ProcessContext, type ReadinessPart, type Sql } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
 import { buildApp, type HostedApp } from "./build-app.ts";
 import { type AppTarget, serviceOfApp, targetName } from "./app-target.ts";
@@ -128,16 +128,10 @@ function lifecycle({ options, hosted, pools, keepers, directory, telemetry, read
         options.metricsPort === undefined
           ? undefined
           : serveStatus({ host: options.host, port: options.metricsPort, metricsText: options.metricsText, readiness });
-      if (options.internalPort !== undefined) listener = await listenToPeers(options, { port: options.internalPort, hosted, telemetry });
       await Promise.all(keepers.map((keeper) => keeper.start()));
-      // Side by side: nothing depends on another's start, and each waits for the database many times.
-      const startOne = async (app: HostedApp): Promise<void> => {
-        await app.start();
-        options.context.logger.info({ app: app.name }, "started");
-      };
-      await Promise.all([...hosted.values()].filter((app) => app.url === undefined).map(startOne));
-      // Gateways last: a port that answers should have something behind it.
-      await Promise.all([...hosted.values()].filter((app) => app.url !== undefined).map(startOne));
+      await startInTiers(hosted, options.context.logger, async () => {
+        if (options.internalPort !== undefined) listener = await listenToPeers(options, { port: options.internalPort, hosted, telemetry });
+      });
     },
     stop: () => (stopped ??= stopAll()),
     readiness,
@@ -155,6 +149,22 @@ function lifecycle({ options, hosted, pools, keepers, directory, telemetry, read
 }
 
 type PeerListening = { readonly port: number; readonly hosted: ReadonlyMap<string, HostedApp>; readonly telemetry: CallTelemetry };
+
+/** The coordinator first, whose tables the others' first calls need; gateways last: a port that answers should have something behind it. */
+async function startInTiers(hosted: ReadonlyMap<string, HostedApp>, logger: Logger, beforeGateways: () => Promise<void>): Promise<void> {
+  const tier = (app: HostedApp): number => (app.name === "assignment-coordinator" ? 0 : app.url === undefined ? 1 : 2);
+  for (const current of [0, 1, 2]) {
+    if (current === 2) await beforeGateways();
+    // Side by side: each waits for the database many times.
+    const apps = [...hosted.values()].filter((app) => tier(app) === current);
+    await Promise.all(
+      apps.map(async (app) => {
+        await app.start();
+        logger.info({ app: app.name }, "started");
+      }),
+    );
+  }
+}
 
 function listenToPeers({ host, meshToken, context }: CompositionOptions, { port, hosted, telemetry }: PeerListening): Promise<Http2Listener> {
   const routes = [...hosted.values()].flatMap((app) => (app.routes === undefined ? [] : [app]));
