@@ -91,26 +91,26 @@ function coordinatorOf(openWork: OpenWork, clock: Clock): ServiceDirectory {
 /** What the coordinator's relay and ingest would append, and what the worker did. */
 function topicsOf(eventLog: EventLog, clock: Clock) {
   const origin = { homeRegion: "ewr", marketId: "nyc", partition: nyc.partition, correlationId: "", causationId: "", traceparent: "" };
-  const envelope = (occurredAtMs: number) => ({ ...origin, eventId: crypto.randomUUID(), occurredAtMs });
+  const envelope = (occurredAtMs: number, marketId = "nyc") => ({ ...origin, marketId, eventId: crypto.randomUUID(), occurredAtMs });
   const publish = (topic: "ride-events.v1" | "driver-events.v1" | "driver-telemetry.v1", key: string, value: Uint8Array): Promise<void> =>
     eventLog.append(physicalTopic("ewr", topic), nyc.partition, [{ key, value, headers: {} }]);
 
   return {
-    ride: (event: RideEvent) => publish("ride-events.v1", event.rideId, encodeRideEvent(event, envelope(event.occurredAtMs))),
+    ride: (event: RideEvent, marketId = "nyc") => publish("ride-events.v1", event.rideId, encodeRideEvent(event, envelope(event.occurredAtMs, marketId))),
     driver(driver: Driver) {
       const change = { driver, cause: "ShiftStarted", ride: null, offer: null };
       return publish("driver-events.v1", driver.driverId, encodeDriverEvent(change, envelope(driver.updateTimeMs)));
     },
-    position(driverId: string, at: { readonly latitude: number; readonly longitude: number }, observedAtMs = clock.nowMs()) {
+    position(driverId: string, at: { readonly latitude: number; readonly longitude: number }, observedAtMs = clock.nowMs(), marketId = "nyc") {
       const place = { latitudes: [at.latitude], longitudes: [at.longitude], headingsDegrees: [0], speedsMps: [0], accuraciesM: [5] };
       const batch = create(PositionBatchSchema, {
-        marketId: "nyc",
+        marketId,
         driverIds: [driverId],
         sequences: [1n],
         observeTimesMs: [BigInt(observedAtMs)],
         ...place,
       });
-      return publish("driver-telemetry.v1", "nyc", toBinary(PositionBatchSchema, batch));
+      return publish("driver-telemetry.v1", marketId, toBinary(PositionBatchSchema, batch));
     },
     async proposals(): Promise<MatchProposal[]> {
       const limits = { maxRecords: 1_000, maxBytes: 1_000_000, maxWaitMs: 0 };

@@ -67,7 +67,7 @@ export const changeCommands: Readonly<Record<string, Command>> = {
     "move a lost region's markets to its neighbor",
     (client, region) => client.takeOverRegion(region),
     TakeOverRegionResponseSchema,
-    ({ region, openRides }) => `taken over by ${region?.neighbor ?? "its neighbor"}, ${openRides} open rides carried on`,
+    ({ region, openRides }) => `taken over by ${region?.region ?? "its neighbor"}, ${openRides} open rides carried on`,
   ),
   replay: {
     usage: "replay DEAD-LETTER… --reason WHY",

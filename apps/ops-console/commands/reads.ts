@@ -120,6 +120,7 @@ async function regions({ client, operands }: CommandContext): Promise<CommandRes
       region.region,
       region.neighbor,
       region.draining,
+      region.servedBy,
       one.marketId,
       one.currencyCode,
       one.timeZone,
@@ -128,7 +129,7 @@ async function regions({ client, operands }: CommandContext): Promise<CommandRes
     ]),
   );
   return {
-    text: renderTable({ columns: ["region", "neighbor", "draining", "market", "currency", "time zone", "partition", "cells"], rows }),
+    text: renderTable({ columns: ["region", "neighbor", "draining", "served by", "market", "currency", "time zone", "partition", "cells"], rows }),
     json: messageJson(ListRegionsResponseSchema, response),
   };
 }
