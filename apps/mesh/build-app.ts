@@ -67,7 +67,13 @@ export async function buildApp(target: AppTarget, options: BuildOptions): Promis
     }
     case "state-query": {
       const { createStateQuery } = await import("@ridegrid/state-query/app");
-      return createStateQuery({ ...regional, sql: pools.platform("state"), leaseSql: pools.leases("state"), eventLog: eventLogOf(region) });
+      return createStateQuery({
+        ...regional,
+        sql: pools.platform("state"),
+        leaseSql: pools.leases("state"),
+        eventLog: eventLogOf(region),
+        ...redisOf(options.edge),
+      });
     }
     case "gateway": {
       return await buildGateway(region, context, options);
@@ -109,9 +115,13 @@ async function buildGateway(region: string, context: ProcessContext, options: Bu
   });
 }
 
-function edgeOf({ redis, clientAddressHeader, capacity }: EdgeConfig) {
+function redisOf({ redis }: Pick<EdgeConfig, "redis">) {
+  return redis === undefined ? {} : { redis };
+}
+
+function edgeOf({ clientAddressHeader, capacity, ...shared }: EdgeConfig) {
   return {
-    ...(redis === undefined ? {} : { redis }),
+    ...redisOf(shared),
     ...(clientAddressHeader === undefined ? {} : { clientAddressHeader }),
     ...(capacity === undefined ? {} : { requestsPerSecond: capacity }),
   };

@@ -26,21 +26,29 @@ import { searchRides } from "./handlers/search-rides.ts";
 import { watchDriver } from "./handlers/watch-driver.ts";
 import { watchMarket } from "./handlers/watch-market.ts";
 import { watchRide } from "./handlers/watch-ride.ts";
+import { createHotRides } from "./hot-rides.ts";
 import { createLastPositions } from "./last-positions.ts";
 import {
   driverHistoryMaxMs,
   driverHistoryMs,
   driverHistoryVersions,
+  hotRidesMax,
   logProbeTimeoutMs,
   positionsMax,
   pruneIntervalMs,
   pruneRowsMax,
+  readCacheRestMs,
+  readCacheTimeoutMs,
   snapshotCheckMs,
   snapshotEveryMs,
   watchersMax,
 } from "./limits.ts";
 import { createMarketCells } from "./market-cells.ts";
 import { createMarketFeeds } from "./market-feeds.ts";
+import { createMemoryReadCache } from "./read-cache.memory.ts";
+import { createRestingReadCache } from "./read-cache.resting.ts";
+import type { ReadCache } from "./read-cache.ts";
+import { createUpstashReadCache, type RedisAddress } from "./read-cache.upstash.ts";
 import { createReach } from "./reach.ts";
 import { createRebuilds } from "./rebuilds.ts";
 import { createPostgresRideStore } from "./ride-store.postgres.ts";
@@ -62,6 +70,8 @@ export type StateQueryDeps = {
   readonly eventLog: EventLog;
   readonly directory: ServiceDirectory;
   readonly leaseLimits?: Partial<LeaseLimits>;
+  /** Where processes share what is read often. Without it each keeps its own. */
+  readonly redis?: RedisAddress;
 };
 
 export type StateQuery = App & { routes(router: ConnectRouter): void };
@@ -79,8 +89,8 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
   let stopped: Promise<void> | null = null;
   const readiness = () => [{ name, ready: started, detail: started ? "" : "has not started" }];
   const parts = createParts(deps, { name, readiness, startedAtMs: () => startedAtMs });
-  const { partitions, rides, drivers, wakeups, positions, cells } = parts;
-  const consumer = createFoldConsumer({ ...deps, leaseSql: deps.leaseSql ?? sql, partitions, rides, drivers, wakeups });
+  const { partitions, rides, hotRides, drivers, wakeups, positions, cells } = parts;
+  const consumer = createFoldConsumer({ ...deps, leaseSql: deps.leaseSql ?? sql, partitions, rides, drivers, wakeups, hotRides });
 
   async function shutDown(): Promise<void> {
     started = false;
@@ -113,7 +123,16 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
 
 type Process = Pick<StateQueryParts, "name" | "readiness" | "startedAtMs">;
 
-function createParts({ context, region, regions, sql, eventLog }: StateQueryDeps, process: Process): StateQueryParts {
+/** The shared one where there is a Redis; it is never waited for long, and never needed. */
+function readCache({ clock, meter }: ProcessContext, redis: RedisAddress | undefined): ReadCache {
+  if (redis === undefined) return createMemoryReadCache({ clock, keysMax: hotRidesMax });
+  const without = meter.createCounter("read_cache_fallbacks", { description: "Reads and writes that went without the cache because Redis did not answer" });
+  without.add(0);
+  const cache = createUpstashReadCache({ ...redis, prefix: "ridegrid:read", timeoutMs: readCacheTimeoutMs });
+  return createRestingReadCache({ cache, clock, restMs: readCacheRestMs, onWithout: () => without.add(1) });
+}
+
+function createParts({ context, region, regions, sql, eventLog, redis }: StateQueryDeps, process: Process): StateQueryParts {
   const partitions = partitionsWithinReach(regions, region);
   const topic = physicalTopic(region, "ride-events.v1");
   const rides = createPostgresRideStore({ sql, region });
@@ -137,6 +156,7 @@ function createParts({ context, region, regions, sql, eventLog }: StateQueryDeps
     sql,
     eventLog,
     rides,
+    hotRides: createHotRides({ cache: readCache(context, redis), region }),
     drivers,
     wakeups,
     positions,

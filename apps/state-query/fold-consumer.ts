@@ -22,7 +22,8 @@ import type { DriverStore } from "./driver-store.ts";
 import { type DeadRecord, foldDriverBatch, type FoldResult, foldRideBatch } from "./fold-batch.ts";
 import { createFoldMetrics } from "./fold-metrics.ts";
 import { foldBatchBytesMax, foldBatchRecordsMax } from "./limits.ts";
-import type { RideStore } from "./ride-store.ts";
+import type { HotRides } from "./hot-rides.ts";
+import type { RideStore, RideWrites } from "./ride-store.ts";
 import type { Wakeups } from "./wakeups.ts";
 
 export type FoldConsumerDeps = {
@@ -36,6 +37,7 @@ export type FoldConsumerDeps = {
   readonly rides: RideStore;
   readonly drivers: DriverStore;
   readonly wakeups: Wakeups;
+  readonly hotRides: HotRides;
   readonly leaseLimits?: Partial<LeaseLimits>;
 };
 
@@ -78,7 +80,7 @@ async function consume(deps: FoldConsumerDeps, lease: Lease, metrics: ReturnType
   const rideTopic = physicalTopic(region, "ride-events.v1");
   const driverTopic = physicalTopic(region, "driver-events.v1");
   // Only what is committed may be counted and told: a batch that rolls back is another batch when it comes again.
-  const results = new WeakMap<ConsumedBatch, FoldResult>();
+  const results = new WeakMap<ConsumedBatch, FoldResult & { readonly written: readonly RideWrites[] }>();
   await runConsumer({
     context,
     sql,
@@ -88,13 +90,16 @@ async function consume(deps: FoldConsumerDeps, lease: Lease, metrics: ReturnType
     limits: { batchRecordsMax: foldBatchRecordsMax, batchBytesMax: foldBatchBytesMax },
     async apply(tx, batch) {
       const records = batch.records.map((record) => ({ ...record, topic: batch.topic, partition: batch.partition }));
-      const result = batch.topic === rideTopic ? await foldRideBatch(deps.rides, tx, records) : await foldDriverBatch(deps.drivers, tx, records);
+      const written: RideWrites[] = [];
+      const rides: RideStore = { ...deps.rides, write: (to, writes) => (written.push(writes), deps.rides.write(to, writes)) };
+      const result = batch.topic === rideTopic ? await foldRideBatch(rides, tx, records) : await foldDriverBatch(deps.drivers, tx, records);
       await putAside(tx, batch, result.dead);
-      results.set(batch, result);
+      results.set(batch, { ...result, written });
     },
     onCommitted(batch) {
       const result = results.get(batch);
       if (result === undefined) return;
+      result.written.forEach((writes) => deps.hotRides.folded(writes));
       for (const key of result.changed) wakeups.wake(key);
       metrics.folded(batch.topic, result);
     },

@@ -37,6 +37,13 @@ export const rebuildSwapMaxMs = 120_000;
 export const snapshotEveryMs = 24 * 3_600_000;
 export const snapshotCheckMs = 600_000;
 
+/** How long a ride is read without asking the tables: what an answer may be behind where the newest fold's word was lost. */
+export const hotRideKeptMs = 1_000;
+export const hotRidesMax = 10_000;
+/** How long a read waits for the cache; then it asks the tables, and the cache is left alone for a while. */
+export const readCacheTimeoutMs = 75;
+export const readCacheRestMs = 5_000;
+
 /** `as_of` is worked out anew at most this often. */
 export const asOfCacheMs = 250;
 /** A read waits this long for a newer `as_of`, then says the last one. */

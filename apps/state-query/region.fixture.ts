@@ -7,7 +7,7 @@ import { type Sql } from "@ridegrid/runtime";
 import { loadRegions, type Regions } from "@ridegrid/spatial";
 import { createTestContext, createTestDatabase, type TestContext, type TestDatabase } from "@ridegrid/testing";
 import { fileURLToPath } from "node:url";
-import { createStateQuery, type StateQuery } from "./app.ts";
+import { createStateQuery, type StateQuery, type StateQueryDeps } from "./app.ts";
 import type { Change } from "./city.fixture.ts";
 
 export const region = "ewr";
@@ -26,7 +26,7 @@ export interface TestRegion {
   readonly logDatabase: TestDatabase;
   readonly database: TestDatabase;
   /** Started; stopped by `close()`. */
-  process(): Promise<StateProcess>;
+  process(overrides?: Pick<StateQueryDeps, "redis">): Promise<StateProcess>;
   append(changes: readonly Change[]): Promise<void>;
   close(): Promise<void>;
 }
@@ -38,7 +38,7 @@ export async function createTestRegion(): Promise<TestRegion> {
   await log.ensureTopics(topicCatalogue.map(({ name, retentionMs }) => ({ topic: physicalTopic(region, name), partitions: 8, retentionMs })));
   const apps: StateQuery[] = [];
 
-  async function process(): Promise<StateProcess> {
+  async function process(overrides: Pick<StateQueryDeps, "redis"> = {}): Promise<StateProcess> {
     const context = createTestContext();
     const directory = createServiceDirectory(() => transport);
     const pool = database.sql({ role: "state", schema: "state" });
@@ -50,6 +50,7 @@ export async function createTestRegion(): Promise<TestRegion> {
       leaseSql: database.sql({ role: "state", schema: "state", max: 1 }),
       eventLog: log,
       directory,
+      ...overrides,
     });
     const transport = createInMemoryTransport((router) => app.routes(router), {
       onFault: ({ method, error }) => context.logger.error({ error, method }, "fault"),

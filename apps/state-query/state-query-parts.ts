@@ -4,6 +4,7 @@ import { apiError } from "@ridegrid/rpc";
 import type { ProcessContext, ReadinessPart, Sql } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
 import type { DriverStore } from "./driver-store.ts";
+import type { HotRides } from "./hot-rides.ts";
 import type { LastPositions } from "./last-positions.ts";
 import type { MarketCells } from "./market-cells.ts";
 import type { MarketFeeds } from "./market-feeds.ts";
@@ -22,6 +23,7 @@ export type StateQueryParts = {
   readonly sql: Sql;
   readonly eventLog: EventLog;
   readonly rides: RideStore;
+  readonly hotRides: HotRides;
   readonly drivers: DriverStore;
   readonly wakeups: Wakeups;
   readonly positions: LastPositions;

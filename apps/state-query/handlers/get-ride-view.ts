@@ -14,10 +14,17 @@ export async function getRideView(parts: StateQueryParts, request: GetRideViewRe
   requireRegion(parts, request.region);
   const rideId = request.rideId.toLowerCase();
   const minVersion = Number(request.minVersion);
+  const hot = await parts.hotRides.get(rideId, minVersion);
+  if (hot !== null) return answer(hot.ride, hot.asOfMs, context);
   // Asked before the ride is read: the answer is at least as complete as it says.
   const asOfMs = await parts.reach.asOfMs();
   const read = await parts.rides.ride(rideId);
   const ride = (read?.version ?? 0) >= minVersion ? read : await rideAtVersion(parts, { rideId, minVersion }, context.signal);
+  if (ride !== null) parts.hotRides.put(ride, asOfMs);
+  return answer(ride, asOfMs, context);
+}
+
+function answer(ride: Ride | null, asOfMs: number | null, context: HandlerContext): GetRideViewResponse {
   if (ride !== null) requireVisible(ride, callerOf(context));
   return create(GetRideViewResponseSchema, { ...(ride === null ? {} : { ride: rideToWire(ride) }), ...optionalTime("asOf", asOfMs) });
 }
