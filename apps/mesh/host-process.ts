@@ -11,12 +11,13 @@ import {
   createSystemRandom,
   createTelemetry,
   type Logger,
+  type OnSpansLost,
   startOtlpTracing,
   type Tracing,
   type TracingConfig,
 } from "@ridegrid/runtime";
 import { type Composition, type CompositionOptions, compose } from "./compose.ts";
-import { clockFirstMeasureWaitMs } from "./limits.ts";
+import { clockFirstMeasureWaitMs, spansLostReportEveryMs } from "./limits.ts";
 import type { LogLevel } from "./read-environment.ts";
 
 export type HostOptions = Omit<CompositionOptions, "context" | "metricsText"> & {
@@ -36,7 +37,7 @@ export interface HostedProcess {
 export async function hostProcess({ serviceName, logger, tracing, ...options }: HostOptions): Promise<HostedProcess> {
   const telemetry = createTelemetry({
     serviceName,
-    tracing: tracing !== undefined && "endpoint" in tracing ? await startOtlpTracing(serviceName, tracing) : tracing,
+    tracing: tracing !== undefined && "endpoint" in tracing ? await startOtlpTracing(serviceName, tracing, lossReport(logger)) : tracing,
   });
   const ids = createSystemIds();
   const clock = createCorrectedClock(() => composition.databaseNowMs(), { logger });
@@ -76,6 +77,16 @@ export async function hostProcess({ serviceName, logger, tracing, ...options }: 
       await composition.stop();
       await telemetry.shutdown();
     },
+  };
+}
+
+/** A collector that is away fails every second; one line a minute says so. */
+function lossReport(logger: Logger): OnSpansLost {
+  let saidAt = Number.NEGATIVE_INFINITY;
+  return (count, error) => {
+    if (performance.now() - saidAt < spansLostReportEveryMs) return;
+    saidAt = performance.now();
+    logger.warn({ error, spans: count }, "Cannot export spans: the collector does not take them");
   };
 }
 

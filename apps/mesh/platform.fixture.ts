@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Logger, Tracing, TracingConfig } from "@ridegrid/runtime";
-import { createTestDatabase, freePort } from "@ridegrid/testing";
+import { createTestDatabase, eventually, freePort } from "@ridegrid/testing";
 import { allTargets } from "./app-target.ts";
 import { hostProcess } from "./host-process.ts";
 import { preparePlatform } from "./prepare-databases.ts";
 import { defaultRegionsFile, readRegionsFile } from "./regions-file.ts";
 import { ensureSecrets, type Secrets } from "./secrets.ts";
+
+const readyTimeoutMs = 30_000;
 
 export type PlatformOptions = { readonly logger: Logger; readonly tracing: Tracing | TracingConfig | undefined };
 
@@ -47,6 +49,10 @@ export async function startPlatform({ logger, tracing }: PlatformOptions): Promi
     production: false,
   });
   await host.start();
+  const unready = (): readonly string[] => host.composition.readiness().flatMap(({ name, ready, detail }) => (ready ? [] : [`${name}: ${detail}`]));
+  await eventually(() => unready().length === 0, { timeoutMs: readyTimeoutMs, what: "every app to be ready" }).catch((cause: unknown) => {
+    throw new Error(`The platform did not get ready: ${unready().join("; ")}`, { cause });
+  });
   return {
     url: host.composition.gateway("ewr").url,
     secrets,

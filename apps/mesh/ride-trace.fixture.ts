@@ -30,7 +30,7 @@ const steps: readonly Step[] = [
 
 /** The steps that are missing, in words; empty when all are there. */
 export function missingFromTrace(spans: readonly SeenSpan[]): readonly string[] {
-  const root = spans.find((span) => span.name === rider && span.kind === server);
+  const root = spans.find((span) => fits(span, { name: rider, kind: server, attributes: { "rpc.status_code": "ok" } }));
   if (root === undefined) return [rider];
   const ofRide = spans.filter((span) => belongs(span, root.traceId));
   return [

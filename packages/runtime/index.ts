@@ -13,5 +13,5 @@ export { createPostgres, type PostgresOptions, type Sql } from "./postgres.ts";
 export { isPostgresAway, isTransactionConflict } from "./postgres-faults.ts";
 export { createSystemRandom } from "./random.ts";
 export { createTelemetry, type Telemetry, type TelemetryOptions } from "./telemetry.ts";
-export { startOtlpTracing, startTracing, type Tracing, type TracingOptions } from "./tracing.ts";
+export { type OnSpansLost, startOtlpTracing, startTracing, type Tracing, type TracingOptions } from "./tracing.ts";
 export { readTracingConfig, type SamplerName, type TracingConfig } from "./tracing-config.ts";

@@ -43,14 +43,30 @@ export async function startTracing({ serviceName, exporter, sampler, samplerRati
     spanLimits: { linkCountLimit: spanLinksMax, attributeValueLengthLimit: spanAttributeLengthMax },
     spanProcessors: [batches],
   });
-  return { tracer: provider.getTracer("ridegrid"), flush: () => provider.forceFlush(), shutdown: () => provider.shutdown() };
+  // What could not be exported was reported when it failed; a process must still end.
+  return { tracer: provider.getTracer("ridegrid"), flush: () => provider.forceFlush(), shutdown: () => provider.shutdown().catch(() => {}) };
 }
 
 /** To an OpenTelemetry collector, as protobuf over HTTP. A collector that is away costs spans, never a call. */
-export async function startOtlpTracing(serviceName: string, { endpoint, headers, ...sampling }: TracingConfig): Promise<Tracing> {
+export async function startOtlpTracing(serviceName: string, { endpoint, headers, ...sampling }: TracingConfig, onLost: OnSpansLost): Promise<Tracing> {
   const { OTLPTraceExporter } = await import("@opentelemetry/exporter-trace-otlp-proto");
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/+$/, "")}/v1/traces`, headers: { ...headers }, timeoutMillis: spanExportTimeoutMs });
-  return await startTracing({ serviceName, exporter, ...sampling });
+  return await startTracing({ serviceName, exporter: reporting(exporter, onLost), ...sampling });
+}
+
+/** Told of each batch that the collector did not take. */
+export type OnSpansLost = (count: number, cause: unknown) => void;
+
+function reporting(exporter: SpanExporter, onLost: OnSpansLost): SpanExporter {
+  return {
+    export: (spans, done) =>
+      exporter.export(spans, (result) => {
+        if (result.error !== undefined) onLost(spans.length, result.error);
+        done(result);
+      }),
+    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+    shutdown: () => exporter.shutdown(),
+  };
 }
 
 async function registerPropagation(): Promise<void> {

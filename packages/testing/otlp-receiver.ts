@@ -4,7 +4,7 @@
  */
 import { gunzipSync } from "node:zlib";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
-import type { SeenSpan } from "./seen-span.ts";
+import type { SeenSpan } from "./test-tracing.ts";
 
 export interface OtlpReceiver {
   /** For `OTEL_EXPORTER_OTLP_ENDPOINT`. */
@@ -96,6 +96,7 @@ function spanFrom(span: Uint8Array, service: string): SeenSpan {
     parentSpanId: hex(span, 4),
     links: messages(span, 13).map((link) => ({ traceId: hex(link, 1), spanId: hex(link, 2) })),
     attributes: attributesIn(span, 9),
+    status: Number(fieldsOf(messages(span, 15)[0] ?? new Uint8Array()).get(3)?.[0] ?? 0n),
     service,
   };
 }

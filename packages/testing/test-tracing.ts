@@ -1,5 +1,6 @@
-/** A span as tests look at it, whether it was kept in memory or came over the wire. */
-import { InMemorySpanExporter, type ReadableSpan, type SpanExporter } from "@opentelemetry/sdk-trace";
+/** Tracing that keeps everything in memory, and spans as tests look at them, kept here or come over the wire. */
+import { InMemorySpanExporter, type ReadableSpan } from "@opentelemetry/sdk-trace";
+import { startTracing, type Tracing } from "@ridegrid/runtime";
 
 export type SeenSpan = {
   readonly name: string;
@@ -11,18 +12,20 @@ export type SeenSpan = {
   readonly parentSpanId: string;
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
   readonly attributes: Readonly<Record<string, unknown>>;
+  /** 0 unset, 1 ok, 2 error. */
+  readonly status: number;
   readonly service: string;
 };
 
-export interface SpanRecorder {
-  readonly exporter: SpanExporter;
-  /** What has ended and was exported until now. */
+export interface TestTracing extends Tracing {
+  /** What has ended and was flushed until now. */
   spans(): readonly SeenSpan[];
 }
 
-export function createSpanRecorder(): SpanRecorder {
+export async function startTestTracing(): Promise<TestTracing> {
   const exporter = new InMemorySpanExporter();
-  return { exporter, spans: () => exporter.getFinishedSpans().map(seen) };
+  const tracing = await startTracing({ serviceName: "test", exporter, sampler: "parentbased_always_on", samplerRatio: 1 });
+  return { ...tracing, spans: () => exporter.getFinishedSpans().map(seen) };
 }
 
 function seen(span: ReadableSpan): SeenSpan {
@@ -35,6 +38,7 @@ function seen(span: ReadableSpan): SeenSpan {
     parentSpanId: span.parentSpanContext?.spanId ?? "",
     links: span.links.map(({ context }) => ({ traceId: context.traceId, spanId: context.spanId })),
     attributes: span.attributes,
+    status: span.status.code,
     service: String(span.resource.attributes["service.name"]),
   };
 }
