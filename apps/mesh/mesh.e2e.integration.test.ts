@@ -6,7 +6,8 @@ import { eventually } from "@ridegrid/testing";
 import { closeLog, gatewayOf as url, openLog } from "./lost-region.fixture.ts";
 import { createMeshFolder, type MeshFolder, type Program } from "./mesh.fixture.ts";
 import { isAlive, parentOf } from "./process-identity.ts";
-import { clientOf, driverAt, london, newYork, offerFor, requestRide, rideByHand, rideIn, statusOf } from "./ride-by-hand.fixture.ts";
+import { clientOf, driverAt, type Json, london, newYork, offerFor, requestRide, rideByHand, rideIn, statusOf, tokenOf } from "./ride-by-hand.fixture.ts";
+import { watchByHand } from "./watch-by-hand.fixture.ts";
 
 const startTimeoutMs = 90_000;
 
@@ -51,6 +52,49 @@ for (const { how, flags } of kinds)
     test("any gateway serves any region", async () => {
       const ride = await rideByHand(url(folder, "ewr"), london, newPeople());
       expect(ride).toMatchObject({ status: "RIDE_STATUS_COMPLETED", homeRegion: "lhr", marketId: "lon" });
+    }, 40_000);
+
+    test("a rider on the London gateway rides in New York, and operators read it from either", async () => {
+      const [ewr, lhr] = [url(folder, "ewr"), url(folder, "lhr")];
+      const { rider: subject } = newPeople();
+      const rider = await clientOf(lhr, "rider", subject);
+      const ride = await requestRide(rider, newYork);
+      expect(ride).toMatchObject({ homeRegion: "ewr", marketId: "nyc", status: "RIDE_STATUS_REQUESTED" });
+      const { rideId } = ride;
+      const watched = watchByHand(await tokenOf(lhr, "rider", subject), lhr, rideId);
+      await eventually(() => watched.status() === "RIDE_STATUS_REQUESTED", { timeoutMs: 15_000, what: "the ride on its rider's stream" });
+      await rider("CancelRide", { requestId: crypto.randomUUID(), rideId, reason: "CANCEL_REASON_RIDER_CHANGED_MIND" });
+      await eventually(() => watched.status() === "RIDE_STATUS_CANCELED", { timeoutMs: 15_000, what: "the cancel on the stream" });
+      watched.close();
+      expect(watched.versions()).toEqual([1, 2]);
+      for (const gateway of [ewr, lhr]) {
+        const operator = await clientOf(gateway, "operator", "op-reads");
+        expect(rideIn(await operator("GetRide", { rideId }))["status"]).toBe("RIDE_STATUS_CANCELED");
+        const { entries = [] } = (await operator("GetRideTimeline", { rideId })) as { readonly entries?: readonly Json[] };
+        expect(entries.map((entry) => [entry["type"], entry["region"]])).toEqual([
+          ["RideRequested", "ewr"],
+          ["RideCanceled", "ewr"],
+        ]);
+        const { rides = [] } = (await operator("SearchRides", { riderId: subject })) as { readonly rides?: readonly Json[] };
+        expect(rides.map((found) => found["rideId"])).toEqual([rideId]);
+      }
+    }, 40_000);
+
+    test("a region that is drained by one gateway takes no new rides and shifts by the other, until it is undrained", async () => {
+      const [ewr, lhr] = [url(folder, "ewr"), url(folder, "lhr")];
+      const operator = await clientOf(lhr, "operator", "op-drains");
+      const rider = await clientOf(ewr, "rider", newPeople().rider);
+      const change = { region: "ewr", reason: "its brokers are replaced" };
+      const drained = (await operator("DrainRegion", { requestId: crypto.randomUUID(), ...change })) as { readonly region: Json };
+      expect(drained.region).toMatchObject({ region: "ewr", draining: true, servedBy: "ewr" });
+      await expect(requestRide(rider, newYork)).rejects.toThrow("REGION_DRAINING");
+      await expect(driverAt(ewr, "d-drained", newYork)).rejects.toThrow("REGION_DRAINING");
+      const elsewhere = await requestRide(rider, london);
+      await rider("CancelRide", { requestId: crypto.randomUUID(), rideId: elsewhere["rideId"], reason: "CANCEL_REASON_RIDER_CHANGED_MIND" });
+      const undrained = (await operator("UndrainRegion", { requestId: crypto.randomUUID(), ...change })) as { readonly region: Json };
+      expect(undrained.region["draining"] ?? false).toBe(false);
+      const { rideId } = await requestRide(rider, newYork);
+      await rider("CancelRide", { requestId: crypto.randomUUID(), rideId, reason: "CANCEL_REASON_RIDER_CHANGED_MIND" });
     }, 40_000);
 
     test("a second start finds the first, says where it is and exits 0", async () => {

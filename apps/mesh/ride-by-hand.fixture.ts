@@ -11,9 +11,13 @@ export const london: Point = { latitude: 51.5074, longitude: -0.1278 };
 
 /** Throws the error's JSON; answers the response's. */
 export async function clientOf(url: string, role: "rider" | "driver" | "operator", subject: string): Promise<Call> {
-  const { token } = (await post(`${url}/dev/token`, { role, subject }, {})) as { readonly token: string };
+  const token = await tokenOf(url, role, subject);
   const service = { rider: "rider.v1.RiderService", driver: "driver.v1.DriverService", operator: "ops.v1.OpsService" }[role];
   return (method, body) => post(`${url}/ridegrid.${service}/${method}`, body, { authorization: `Bearer ${token}` });
+}
+
+export async function tokenOf(url: string, role: "rider" | "driver" | "operator", subject: string): Promise<string> {
+  return ((await post(`${url}/dev/token`, { role, subject }, {})) as { readonly token: string }).token;
 }
 
 async function post(url: string, body: Json, headers: Readonly<Record<string, string>>): Promise<Json> {

@@ -10,7 +10,7 @@ import { londonGoesOn } from "./london-goes-on.fixture.ts";
 import { closeLog, gatewayOf, openLog } from "./lost-region.fixture.ts";
 import { createMeshFolder, type MeshFolder } from "./mesh.fixture.ts";
 import { isAlive } from "./process-identity.ts";
-import { type Call, clientOf, driverAt, type Json, newYork, offerFor, requestRide, rideIn, statusOf } from "./ride-by-hand.fixture.ts";
+import { type Call, clientOf, driverAt, type Json, newYork, offerFor, requestRide, rideIn, statusOf, tokenOf } from "./ride-by-hand.fixture.ts";
 import { type WatchByHand, watchByHand } from "./watch-by-hand.fixture.ts";
 
 let folder: MeshFolder;
@@ -66,7 +66,7 @@ test("the neighbor carries every open ride of a lost region on: none lost, none 
   const assigned = await asks("assigned", lhr);
   const second = await driverAt(ewr, "d-assigned", newYork);
   await accept(second.call);
-  const watched = watchByHand(await watchToken(ewr, "r-assigned"), ewr, assigned.rideId);
+  const watched = watchByHand(await tokenOf(ewr, "rider", "r-assigned"), ewr, assigned.rideId);
   const offered = await asks("offered", ewr);
   const third = await driverAt(lhr, "d-offered", newYork);
   await offerFor(third.call, 30_000);
@@ -158,13 +158,4 @@ async function comesBack(operator: Call, url: string): Promise<void> {
   await driver.goHome();
   expect(rideIn(await operator("GetRide", { rideId: later.rideId }))["homeRegion"]).toBe("lhr");
   expect((await operator("ListInvariantViolations", {}))["violations"] ?? []).toEqual([]);
-}
-
-async function watchToken(url: string, subject: string): Promise<string> {
-  const answer = await fetch(`${url}/dev/token`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ role: "rider", subject }),
-  });
-  return ((await answer.json()) as { readonly token: string }).token;
 }
