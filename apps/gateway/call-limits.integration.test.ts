@@ -94,7 +94,7 @@ describe("a principal over its rate", () => {
     await spend(gateway, token, 60);
     expect((await gateway.post(quoteMethod, trip, token)).status).toBe(429);
     const watched = await gateway.post("rider.v1.RiderService/WatchRide", "", token, { "content-type": "application/connect+json" });
-    expect(watched.headers.get("ratelimit")).toBe('"streams";r=59;t=1');
+    expect(watched.headers.get("ratelimit")).toBe('"streams";r=599;t=1');
     await watched.body?.cancel();
     const reported = await gateway.post("driver.v1.DriverService/ReportPositions", {}, token);
     expect([reported.status, reported.headers.get("ratelimit")]).toEqual([403, `"positions";r=${positionsBucket.capacity - 1};t=1`]);

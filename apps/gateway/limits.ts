@@ -49,8 +49,8 @@ export const streamsOpenMax = 20_000;
 export const callsBucket = { capacity: 60, refillPerSecond: 20 };
 /** Each driver: batches of positions. One in two seconds is usual; a phone that was in a tunnel sends many. */
 export const positionsBucket = { capacity: 120, refillPerSecond: 20 };
-/** Each principal: streams opened. A client whose connection is cut again and again must not be locked out. */
-export const streamsBucket = { capacity: 60, refillPerSecond: 5 };
+/** Each principal: streams opened. A client whose connection is cut again and again must not be locked out, nor a board that watches many rides. */
+export const streamsBucket = { capacity: 600, refillPerSecond: 30 };
 /** Each address: calls without a valid token. Many people may share one. */
 export const addressBucket = { capacity: 1_000, refillPerSecond: 50 };
 /** Each address: development tokens. Wide enough for a simulated city of 2,000 drivers that starts at once. */

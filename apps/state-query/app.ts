@@ -27,6 +27,7 @@ import { watchDriver } from "./handlers/watch-driver.ts";
 import { watchMarket } from "./handlers/watch-market.ts";
 import { watchRide } from "./handlers/watch-ride.ts";
 import { createHotRides } from "./hot-rides.ts";
+import { keepPositions } from "./keep-positions.ts";
 import { createLastPositions } from "./last-positions.ts";
 import {
   driverHistoryMaxMs,
@@ -110,6 +111,8 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
         ...partitions.map((partition) => followTelemetry({ context, region, eventLog: deps.eventLog, positions }, partition, signal)),
         ...partitions.map((partition) => followMarketState({ context, region, eventLog: deps.eventLog, cells }, partition, signal)),
         pollForOthers({ context, sql, region, partitions, rides, drivers, wakeups, isOurs: (partition) => consumer.isOurs(partition) }, signal),
+        // A cache of this process's own would know no more than it does.
+        deps.redis === undefined ? undefined : keepPositions({ cache: parts.cache, clock: context.clock, region, positions }, signal),
         pruneDrivers(parts, signal),
         takeSnapshots(parts, signal),
       ]);
@@ -139,6 +142,7 @@ function createParts({ context, region, regions, sql, eventLog, redis }: StateQu
   const drivers = createPostgresDriverStore({ sql, region });
   const wakeups = createWakeups({ max: watchersMax });
   const positions = createLastPositions({ max: positionsMax });
+  const cache = readCache(context, redis);
   const cells = createMarketCells(marketsWithinReach(regions, region).map(({ marketId }) => marketId));
   const reach = createReach({
     clock: context.clock,
@@ -156,7 +160,8 @@ function createParts({ context, region, regions, sql, eventLog, redis }: StateQu
     sql,
     eventLog,
     rides,
-    hotRides: createHotRides({ cache: readCache(context, redis), region }),
+    cache,
+    hotRides: createHotRides({ cache, region }),
     drivers,
     wakeups,
     positions,

@@ -12,6 +12,8 @@ export interface LastPositions {
   get(driverId: string): LastPosition | undefined;
   /** Answers how many drivers moved. Positions observed after `latestMs` are dropped. */
   apply(batch: PositionBatch, latestMs: number): number;
+  /** At most so many drivers, the ones that moved last, in the order in which they did. */
+  newest(limit: number): readonly (readonly [driverId: string, position: LastPosition])[];
   size(): number;
 }
 
@@ -36,6 +38,7 @@ export function createLastPositions({ max }: { readonly max: number }): LastPosi
       }
       return moved;
     },
+    newest: (limit) => [...positions].slice(-limit),
     size: () => positions.size,
   };
 }

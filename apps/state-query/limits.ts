@@ -40,6 +40,9 @@ export const snapshotCheckMs = 600_000;
 /** How long a ride is read without asking the tables: what an answer may be behind where the newest fold's word was lost. */
 export const hotRideKeptMs = 1_000;
 export const hotRidesMax = 10_000;
+/** How often the last positions go to the shared cache, and how many: about 250 kB. */
+export const positionsKeptEveryMs = 5_000;
+export const positionsKeptMax = 5_000;
 /** How long a read waits for the cache; then it asks the tables, and the cache is left alone for a while. */
 export const readCacheTimeoutMs = 75;
 export const readCacheRestMs = 5_000;

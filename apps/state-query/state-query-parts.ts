@@ -10,6 +10,7 @@ import type { MarketCells } from "./market-cells.ts";
 import type { MarketFeeds } from "./market-feeds.ts";
 import type { Reach } from "./reach.ts";
 import type { Rebuilds } from "./rebuilds.ts";
+import type { ReadCache } from "./read-cache.ts";
 import type { RideStore } from "./ride-store.ts";
 import type { Wakeups } from "./wakeups.ts";
 
@@ -23,6 +24,7 @@ export type StateQueryParts = {
   readonly sql: Sql;
   readonly eventLog: EventLog;
   readonly rides: RideStore;
+  readonly cache: ReadCache;
   readonly hotRides: HotRides;
   readonly drivers: DriverStore;
   readonly wakeups: Wakeups;
