@@ -52,7 +52,7 @@ export function watchByHand(token: string, url: string, rideId: unknown): WatchB
 const prefixBytes = 5;
 const endFlag = 2;
 
-function enveloped(text: string): Uint8Array<ArrayBuffer> {
+export function enveloped(text: string): Uint8Array<ArrayBuffer> {
   const body = new TextEncoder().encode(text);
   const bytes = new Uint8Array(prefixBytes + body.length);
   new DataView(bytes.buffer).setUint32(1, body.length);
@@ -60,7 +60,8 @@ function enveloped(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-function takeOne(bytes: Uint8Array<ArrayBuffer>): { readonly message: Json; readonly isEnd: boolean; readonly rest: Uint8Array<ArrayBuffer> } | null {
+/** The first message of the bytes and what follows it; null until it is whole. */
+export function takeOne(bytes: Uint8Array<ArrayBuffer>): { readonly message: Json; readonly isEnd: boolean; readonly rest: Uint8Array<ArrayBuffer> } | null {
   if (bytes.length < prefixBytes) return null;
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(1);
   if (bytes.length < prefixBytes + length) return null;
