@@ -5,13 +5,15 @@
  * The library answers such bodies before any interceptor runs. So a call that never reached the interceptors is made
  * again with an empty message and its refusal in the context, and the normal path answers it.
  */
-import { createContextValues } from "@connectrpc/connect";
+import { Code, type ConnectError, createContextValues } from "@connectrpc/connect";
 import { createAsyncIterable, type UniversalHandler, type UniversalServerRequest, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { type Admission, admitWith } from "./admission.ts";
 import { tooLarge, undecodable, unknownEnum } from "./body-refusal.ts";
 import { readBounded } from "./bounded-body.ts";
+import { libraryRefusal } from "./library-refusal.ts";
 import { edgeBodyBytesMax } from "./limits.ts";
 import { withoutLongTimeout } from "./long-timeout.ts";
+import { apiError } from "./refusal-error.ts";
 
 export function edgeHandler(handler: UniversalHandler): (request: UniversalServerRequest) => Promise<UniversalServerResponse> {
   const kind = handler.method.methodKind;
@@ -21,14 +23,28 @@ export function edgeHandler(handler: UniversalHandler): (request: UniversalServe
     const request = { ...received, header: withoutLongTimeout(received.header) };
     const read = await readBody(request);
     if (read === undefined) return refuse(handler, request, { refusal: tooLarge(), passed: undefined });
-    const refusal = unknownEnum(handler.method.input, () => jsonText(request, read));
-    if (refusal !== undefined) return refuse(handler, request, { refusal, passed: undefined });
+    const unknown = unknownEnum(handler.method.input, () => jsonText(request, read));
+    if (unknown !== undefined) return refuse(handler, request, { refusal: unknown, passed: undefined });
     const state: Admission = { reached: false, passed: undefined, refusal: undefined };
     const response = await handler(withBody(request, read, state));
     // A bare 4xx such as 415 is the library's answer to a request that is none of its protocols.
     if (state.reached || kind !== "unary" || response.body === undefined) return response;
-    return refuse(handler, request, { refusal: undecodable(handler.method.input, jsonText(request, read)), passed: state.passed }, response);
+    const { code, response: fallback } = await libraryRefusal(response);
+    const refusal = earlyRefusal(code, () => undecodable(handler.method.input, jsonText(request, read)));
+    return refuse(handler, request, { refusal, passed: state.passed }, fallback);
   };
+}
+
+/** A message that is too large once decompressed, a compression nobody knows; else it did not decode. */
+function earlyRefusal(code: Code | undefined, otherwise: () => ConnectError): ConnectError {
+  switch (code) {
+    case Code.ResourceExhausted:
+      return tooLarge();
+    case Code.Unimplemented:
+      return apiError("UNIMPLEMENTED", "Cannot take the message: it is not one message in a compression this server knows");
+    default:
+      return otherwise();
+  }
 }
 
 /** The whole body, or undefined when it is over the limit; a GET has its message in the URL. */

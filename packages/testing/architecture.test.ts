@@ -18,9 +18,7 @@ import {
 import { type SourceFile, sourceFile } from "./source-file.ts";
 
 const root = join(import.meta.dir, "../..");
-const paths = [...new Bun.Glob("{apps,packages,scripts}/**/*.ts").scanSync({ cwd: root })]
-  .filter((path) => !/node_modules|packages\/contracts\/gen\//.test(path))
-  .toSorted();
+const paths = [...new Bun.Glob("{apps,packages,scripts}/**/*.ts").scanSync({ cwd: root })].filter((path) => !/node_modules|\/gen\//.test(path)).toSorted();
 const files = paths.map((path) => sourceFile(path, readFileSync(join(root, path), "utf8")));
 
 const opening = "/** What this is. */\n";
