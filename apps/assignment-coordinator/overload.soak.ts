@@ -13,4 +13,4 @@ test("at 500 requests a second for a capacity of 50, what is accepted stays with
   expect(overloaded.accepted).toBeLessThanOrEqual(capacityPerSecond * seconds * 1.2);
   expect(withoutDelay).toBe(0);
   expect(overloaded.acceptedMs.p99).toBeLessThanOrEqual(3 * unloaded.acceptedMs.p99);
-});
+}, 300_000);

@@ -32,7 +32,7 @@ test("at 500 calls a second for a capacity of 50, what is accepted stays within 
   expect(overloaded.accepted).toBeGreaterThanOrEqual(capacityPerSecond * seconds * 0.9);
   expect(overloaded.accepted).toBeLessThanOrEqual(capacityPerSecond * seconds * 1.2);
   expect(overloaded.acceptedMs.p99).toBeLessThanOrEqual(3 * unloaded.acceptedMs.p99);
-});
+}, 300_000);
 
 function shown(name: string, { offered, accepted, refused, acceptedMs, refusedMs }: LoadOutcome): string {
   return `${name}: ${offered} offered, ${accepted} accepted (p99 ${acceptedMs.p99.toFixed(1)} ms), ${refused} refused (p99 ${refusedMs.p99.toFixed(1)} ms)`;
