@@ -11,7 +11,7 @@ import { closeLog, gatewayOf, openLog } from "./lost-region.fixture.ts";
 import { createMeshFolder, type MeshFolder } from "./mesh.fixture.ts";
 import { isAlive } from "./process-identity.ts";
 import { type Call, clientOf, driverAt, type Json, newYork, offerFor, requestRide, rideIn, statusOf, tokenOf } from "./ride-by-hand.fixture.ts";
-import { type WatchByHand, watchByHand } from "./watch-by-hand.fixture.ts";
+import { type WatchByHand, watchByHand, watchOffersByHand } from "./watch-by-hand.fixture.ts";
 
 let folder: MeshFolder;
 
@@ -67,6 +67,8 @@ test("the neighbor carries every open ride of a lost region on: none lost, none 
   const second = await driverAt(ewr, "d-assigned", newYork);
   await accept(second.call);
   const watched = watchByHand(await tokenOf(ewr, "rider", "r-assigned"), ewr, assigned.rideId);
+  const feed = watchOffersByHand(await tokenOf(ewr, "driver", "d-assigned"), ewr);
+  await eventually(() => feed.versions().length > 0, { timeoutMs: 20_000, what: "the driver's feed" });
   const offered = await asks("offered", ewr);
   const third = await driverAt(lhr, "d-offered", newYork);
   await offerFor(third.call, 30_000);
@@ -99,6 +101,7 @@ test("the neighbor carries every open ride of a lost region on: none lost, none 
   const rides = [riding, assigned, offered, searching];
   for (const url of [ewr, lhr]) await expectCarriedOn(url, rides);
   await expectEveryVersionOnce(watched);
+  await expectEveryVersionOnce(feed);
   await comesBack(operator, ewr);
   await city.stop();
   city.report(["before", "lost", "taken over"]);
@@ -132,13 +135,13 @@ async function expectCarriedOn(url: string, rides: readonly Pair[]): Promise<voi
   expect(open).toEqual([]);
 }
 
-/** The rider's stream went over to the neighbor: no version missing, none twice. */
+/** The stream went over to the neighbor: no version missing, none twice. */
 async function expectEveryVersionOnce(watched: WatchByHand): Promise<void> {
   await eventually(() => watched.status() === "RIDE_STATUS_COMPLETED", { timeoutMs: 30_000, what: "the end of the watched ride" });
   watched.close();
   const [versions, first = 0] = [watched.versions(), watched.versions()[0]];
   expect(versions).toEqual(Array.from({ length: versions.length }, (_, index) => first + index));
-  // Accepted, arrived, started, completed.
+  // What was told before the loss, then arrived, started and completed.
   expect(versions.length).toBeGreaterThanOrEqual(4);
 }
 

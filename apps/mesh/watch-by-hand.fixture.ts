@@ -1,32 +1,45 @@
-/** A rider's `WatchRide` over Connect's JSON streaming with `fetch`: an envelope of five bytes before each message. */
+/** A rider's or a driver's stream over Connect's JSON streaming with `fetch`: an envelope of five bytes before each message. */
 import type { Json } from "./ride-by-hand.fixture.ts";
 
 export interface WatchByHand {
-  /** Of the ride, in the order they came. */
+  /** Of the ride, or of the driver, in the order they came. */
   versions(): readonly number[];
-  /** As the last message said; empty before the first. */
+  /** Of the ride, as the last message about one said; empty before the first. */
   status(): string;
   close(): void;
 }
 
 export function watchByHand(token: string, url: string, rideId: unknown): WatchByHand {
+  const versionOf = ({ ride }: Json): number => (ride === undefined ? Number.NaN : Number((ride as Json)["version"]));
+  return follow({ token, url: `${url}/ridegrid.rider.v1.RiderService/WatchRide`, body: { rideId }, versionOf });
+}
+
+/** A driver's cursor is the driver's version; a heartbeat repeats it and tells none. */
+export function watchOffersByHand(token: string, url: string): WatchByHand {
+  const versionOf = ({ cursor, heartbeat }: Json): number => (heartbeat === undefined ? Number(/^d\.(\d+)$/.exec(String(cursor))?.[1]) : Number.NaN);
+  return follow({ token, url: `${url}/ridegrid.driver.v1.DriverService/WatchOffers`, body: {}, versionOf });
+}
+
+/** `versionOf` answers NaN for a message that tells no version. */
+type Followed = { readonly token: string; readonly url: string; readonly body: Json; readonly versionOf: (message: Json) => number };
+
+function follow({ token, url, body, versionOf }: Followed): WatchByHand {
   const versions: number[] = [];
   let status = "";
   const control = new AbortController();
   let failure: unknown;
 
   function onMessage(message: Json): void {
-    const ride = message["ride"] as Json | undefined;
-    if (ride === undefined) return;
-    versions.push(Number(ride["version"]));
-    status = String(ride["status"]);
+    const version = versionOf(message);
+    if (!Number.isNaN(version)) versions.push(version);
+    if (message["ride"] !== undefined) status = String((message["ride"] as Json)["status"]);
   }
 
   async function run(): Promise<void> {
-    const response = await fetch(`${url}/ridegrid.rider.v1.RiderService/WatchRide`, {
+    const response = await fetch(url, {
       method: "POST",
       headers: { "content-type": "application/connect+json", authorization: `Bearer ${token}` },
-      body: enveloped(JSON.stringify({ rideId })),
+      body: enveloped(JSON.stringify(body)),
       signal: control.signal,
     });
     if (response.body === null) throw new Error(`${url} answered ${response.status} without a stream`);
