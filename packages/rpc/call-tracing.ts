@@ -6,7 +6,7 @@
  * error's words, which quote values.
  */
 import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
-import { type Context, context, isSpanContextValid, type Span, SpanKind, SpanStatusCode, type Tracer } from "@opentelemetry/api";
+import { type Context, context, isSpanContextValid, propagation, type Span, SpanKind, SpanStatusCode, type Tracer } from "@opentelemetry/api";
 import type { IdSource } from "@ridegrid/domain";
 import { type CallMetrics, codeName } from "./call-metrics.ts";
 import { reasonOf } from "./refusal-error.ts";
@@ -58,6 +58,8 @@ type Next = Parameters<Interceptor>[0];
 
 /** Undefined while tracing is off. */
 function startSpan(tracer: Tracer, kind: SpanKind, { service, method, header }: AnyRequest): Span | undefined {
+  // Asked first: making attributes for nobody would cost more than all the rest.
+  if (propagation.fields().length === 0) return undefined;
   const name = `${service.typeName}/${method.name}`;
   const span = tracer.startSpan(name, { kind, attributes: { "rpc.system.name": "connectrpc", "rpc.method": name } }, contextFrom(header));
   return isSpanContextValid(span.spanContext()) && span.spanContext().isRemote !== true ? span : undefined;
