@@ -7,7 +7,7 @@ import { hotRideKeptMs } from "./limits.ts";
 import type { ReadCache } from "./read-cache.ts";
 import type { RideWrites } from "./ride-store.ts";
 
-export type HotRide = { readonly ride: Ride; readonly asOfMs: number };
+type HotRide = { readonly ride: Ride; readonly asOfMs: number };
 
 export interface HotRides {
   /** Null when there is none of that version or above. */
