@@ -1,4 +1,4 @@
-/** Every app of one region in the test's own process, on databases of its own: what a mesh in one process is, without its Postgres and its city. */
+/** Every app of one region, or of all, in the test's own process, on databases of its own: what a mesh in one process is, without its Postgres and its city. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,28 +12,30 @@ import { ensureSecrets, type Secrets } from "./secrets.ts";
 
 const readyTimeoutMs = 30_000;
 
-export type PlatformOptions = { readonly logger: Logger; readonly tracing: Tracing | TracingConfig | undefined };
+/** `regions`: whose apps run; only "ewr" when not given. */
+export type PlatformOptions = { readonly logger: Logger; readonly tracing: Tracing | TracingConfig | undefined; readonly regions?: readonly string[] };
 
 export interface Platform {
-  /** The gateway of "ewr". */
+  /** The first region's gateway. */
   readonly url: string;
+  readonly grpcAddress: string;
   readonly secrets: Secrets;
   stop(): Promise<void>;
 }
 
-export async function startPlatform({ logger, tracing }: PlatformOptions): Promise<Platform> {
+export async function startPlatform({ logger, tracing, regions: hosted = ["ewr"] }: PlatformOptions): Promise<Platform> {
   const regions = readRegionsFile(defaultRegionsFile);
   const directory = mkdtempSync(join(tmpdir(), "ridegrid-platform-"));
   const secrets = await ensureSecrets(directory);
   const platform = await createTestDatabase({ platform: true });
   const logs = new Map(await Promise.all(regions.all.map(async ({ id }) => [id, await createTestDatabase()] as const)));
   await preparePlatform(platform.url);
-  const ports = { http: await freePort(), grpc: await freePort() };
+  const ports = new Map(await Promise.all(hosted.map(async (region) => [region, { http: await freePort(), grpc: await freePort() }] as const)));
   const host = await hostProcess({
     serviceName: "ridegrid-test",
     logger,
     tracing,
-    targets: allTargets(["ewr"]),
+    targets: allTargets(hosted),
     regions,
     databaseUrl: platform.url,
     logDatabaseUrl: (region) => logs.get(region)?.url ?? "",
@@ -41,7 +43,7 @@ export async function startPlatform({ logger, tracing }: PlatformOptions): Promi
     pinSecret: secrets.pinSecret,
     meshToken: secrets.meshToken,
     host: "127.0.0.1",
-    gatewayPorts: () => ports,
+    gatewayPorts: (region) => ports.get(region) ?? { http: 0, grpc: 0 },
     internalPort: undefined,
     metricsPort: undefined,
     peer: () => undefined,
@@ -54,7 +56,7 @@ export async function startPlatform({ logger, tracing }: PlatformOptions): Promi
     throw new Error(`The platform did not get ready: ${unready().join("; ")}`, { cause });
   });
   return {
-    url: host.composition.gateway("ewr").url,
+    ...edgeOf(host.composition.gateway(hosted[0] ?? "")),
     secrets,
     async stop() {
       await host.stop();
@@ -62,4 +64,8 @@ export async function startPlatform({ logger, tracing }: PlatformOptions): Promi
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+function edgeOf({ url, grpcAddress }: { readonly url: string; readonly grpcAddress: string }) {
+  return { url, grpcAddress };
 }

@@ -50,7 +50,7 @@ function fromConnect(error: ConnectError, onUnforeseen: (error: unknown) => void
     case Code.Unimplemented:
       return apiError("UNIMPLEMENTED", error.rawMessage, {}, undefined, error);
     case Code.InvalidArgument:
-      return apiError("FIELD_INVALID", error.rawMessage, { field: "body" }, undefined, error);
+      return apiError("FIELD_INVALID", error.rawMessage, { field: fieldNamedIn(error.rawMessage) }, undefined, error);
     case Code.ResourceExhausted:
       return apiError("TOO_LARGE", error.rawMessage, {}, undefined, error);
     default:
@@ -63,6 +63,11 @@ function fromConnect(error: ConnectError, onUnforeseen: (error: unknown) => void
   if (error.rawMessage.startsWith("http/2 stream closed")) return apiError("CANCELED", "The caller went away", {}, undefined, error);
   onUnforeseen(error);
   return apiError("INTERNAL", "The call failed inside the platform", {}, undefined, error);
+}
+
+/** A stream's message is decoded by the library, which names the innermost field: "cannot decode field a.v1.Message.field from JSON". */
+function fieldNamedIn(message: string): string {
+  return /cannot decode field \S+\.(\w+) from JSON/.exec(message)?.[1] ?? "body";
 }
 
 /** What Node's streams say when a caller leaves in the middle of its own messages. */
