@@ -17,8 +17,10 @@ import { createPostgresOperatorStore } from "./operator-store.postgres.ts";
 import { createProposalIntake } from "./proposal-intake.ts";
 import { readViolations } from "./read-violations.postgres.ts";
 import { createPostgresRideStore } from "./ride-store.postgres.ts";
+import { tracedRideStore } from "./ride-store.traced.ts";
 import { coordinatorRoutes } from "./routes.ts";
 import { createSweeper } from "./sweeper.ts";
+import { traceOfOfferIn } from "./trace-of-offer.postgres.ts";
 
 export type CoordinatorDeps = {
   readonly context: ProcessContext;
@@ -53,7 +55,8 @@ export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   const intake = createProposalIntake({ context, sql, leaseSql: deps.leaseSql ?? sql, proposals, eventLog, onCommit });
   const sweeper = createSweeper({ sql, ids, regions, logger, onCommit });
   const cleanup = createCleanup({ sql, logger });
-  const store = createPostgresRideStore({ sql, ids, regions, onCommit, isOutboxFull: () => relay.backlog().full });
+  const rides = createPostgresRideStore({ sql, ids, regions, onCommit, isOutboxFull: () => relay.backlog().full });
+  const store = tracedRideStore(rides, traceOfOfferIn(sql));
   const operators = createPostgresOperatorStore({ sql, ids, regions, proposals, onCommit });
   const capacity = createCapacity({
     clock: context.clock,

@@ -43,7 +43,7 @@ type JsonRow<Row> = { readonly [Column in keyof Row]: Row[Column] extends Date ?
 const guardSql = `
   WITH proposal AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1::text::jsonb) AS p(
-      position integer, proposal_id uuid, ride_id uuid, ride_version bigint, home_region text, lease_epoch bigint, driver_id text, pickup_eta_seconds integer, offer_id uuid)
+      position integer, proposal_id uuid, ride_id uuid, ride_version bigint, home_region text, lease_epoch bigint, driver_id text, pickup_eta_seconds integer, offer_id uuid, traceparent text)
   ), policy AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($2::text::jsonb) AS m(market_id text, offer_ttl_ms double precision)
   ), locked_ride AS MATERIALIZED (
@@ -61,8 +61,8 @@ const guardSql = `
     -- Counting reads every lock first: the clock is read after them.
     SELECT date_trunc('milliseconds', clock_timestamp()) AS now FROM (SELECT count(*) FROM locked_driver) locked
   ), won AS (
-    INSERT INTO offer (offer_id, ride_id, driver_id, attempt, status, expire_time, proposal_id, lease_epoch, pickup_eta_seconds, create_time)
-    SELECT c.offer_id, c.ride_id, c.driver_id, c.attempt, 'pending', clock.now + c.offer_ttl_ms * interval '1 millisecond', c.proposal_id, c.lease_epoch, c.pickup_eta_seconds, clock.now
+    INSERT INTO offer (offer_id, ride_id, driver_id, attempt, status, expire_time, proposal_id, lease_epoch, pickup_eta_seconds, create_time, traceparent)
+    SELECT c.offer_id, c.ride_id, c.driver_id, c.attempt, 'pending', clock.now + c.offer_ttl_ms * interval '1 millisecond', c.proposal_id, c.lease_epoch, c.pickup_eta_seconds, clock.now, c.traceparent
     FROM candidate c
     JOIN locked_driver d ON d.driver_id = c.driver_id
     CROSS JOIN clock
@@ -98,6 +98,7 @@ function toRow(proposal: OfferProposal, position: number) {
     lease_epoch: proposal.leaseEpoch,
     driver_id: proposal.driverId,
     pickup_eta_seconds: proposal.pickupEtaSeconds,
+    traceparent: proposal.traceparent,
   };
 }
 

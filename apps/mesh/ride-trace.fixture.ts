@@ -60,9 +60,11 @@ function fits(span: SeenSpan, { name, kind, attributes = {} }: Step): boolean {
   return span.name === name && span.kind === kind && Object.entries(attributes).every(([key, value]) => span.attributes[key] === value);
 }
 
-/** The driver's accept is an act of its own, in a trace that knows the ride's. */
+/** The driver's accept is an act of its own, in a trace that knows the ride's: from the command itself, and from what matching made of it. */
 function acceptIsLinked(spans: readonly SeenSpan[], rideTrace: string): boolean {
   const accepted = spans.find((span) => span.name === accept && span.kind === server);
   if (accepted === undefined) return false;
-  return spans.some((span) => belongs(span, accepted.traceId) && span.links.some((link) => link.traceId === rideTrace));
+  const linked = (name: string): boolean =>
+    spans.some((span) => span.name === name && belongs(span, accepted.traceId) && span.links.some((link) => link.traceId === rideTrace));
+  return linked("ridegrid.mesh.v1.CoordinatorService/AcceptOffer") && linked("process ewr.ride-events.v1");
 }

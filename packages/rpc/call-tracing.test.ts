@@ -7,6 +7,7 @@ import { createSequentialIds, createTestContext, type SeenSpan, startTestTracing
 import { createCallMetrics } from "./call-metrics.ts";
 import { edgeTracing } from "./call-tracing.ts";
 import { asService, onBehalfOf } from "./caller.ts";
+import { h2cTransport, listenInternal } from "./h2c.ts";
 import { createInMemoryTransport } from "./in-memory.ts";
 import { apiError } from "./refusal-error.ts";
 
@@ -66,6 +67,23 @@ describe("a call between services", () => {
     expect(server?.attributes).toEqual({ "rpc.system.name": "connectrpc", "rpc.method": getRide, "rpc.status_code": "ok", "ridegrid.ride_id": rideId });
     expect(`${seenByHandler}`).toBe(`00-${traceId}-${server?.spanId}-01`);
     expect(`${passedOn}`).toBe(`${seenByHandler}`);
+  });
+
+  test("keeps its trace between processes too", async () => {
+    const reporting = { tracer: tracing.tracer, calls: createCallMetrics(measured.meter) };
+    const routes = (router: ConnectRouter): unknown => router.service(CoordinatorService, { getRide: () => ({}) });
+    const peer = await listenInternal({ port: 0, routes: (router) => void routes(router), token: "t", telemetry: reporting });
+    try {
+      const client = createClient(CoordinatorService, h2cTransport({ url: `http://127.0.0.1:${peer.port}`, token: "t", telemetry: reporting }));
+      const before = tracing.spans().length;
+      await client.getRide({ rideId }, traced());
+      const [server, caller] = await spansSince(before);
+      expect(caller).toMatchObject({ kind: SpanKind.CLIENT, traceId, parentSpanId: "0123456789abcdef" });
+      expect(server).toMatchObject({ kind: SpanKind.SERVER, traceId, parentSpanId: caller?.spanId });
+      expect(await measured.metricsText()).toContain(`rpc_server_call_duration_seconds_count{rpc_method="${getRide}",rpc_status_code="ok"} 1`);
+    } finally {
+      await peer.close();
+    }
   });
 
   test("without a trace makes no span, and is measured", async () => {
