@@ -26,6 +26,8 @@ export const sweepPageMax = 500;
 
 /** A takeover waits for commands under way. */
 export const takeOverLockWaitMs = 10_000;
+/** Publishing a day of a region again is one statement. The caller is answered before; the request id tells how it ended. */
+export const takeOverStatementMs = 300_000;
 /** Rides that ended within this time before a takeover are published again too; the outbox is kept as long. */
 export const replayKeptMs = 24 * 3_600_000;
 

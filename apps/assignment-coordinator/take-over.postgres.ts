@@ -9,7 +9,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { DriverEventSchema, RideEventSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
 import { abandonOutbox } from "@ridegrid/eventlog";
 import type { Regions } from "@ridegrid/spatial";
-import { replayKeptMs, takeOverLockWaitMs } from "./limits.ts";
+import { replayKeptMs, takeOverLockWaitMs, takeOverStatementMs } from "./limits.ts";
 import { holdMarkets, readRegionStates, untouched } from "./serving.postgres.ts";
 import type { Tx } from "./tx.ts";
 
@@ -28,7 +28,10 @@ const open = "('requested', 'offered', 'assigned', 'arrived', 'in_progress')";
 /** A region that serves nothing any more is answered so, and nothing is changed. */
 export async function takeOver(tx: Tx, from: string, regions: Regions): Promise<TakenOver> {
   const to = regions.region(from).neighbor;
-  await tx`SELECT set_config('lock_timeout', ${String(takeOverLockWaitMs)}, true)`;
+  // Everything here is about a whole region: a loop over its rows is never the way, whatever the statistics say.
+  await tx`
+    SELECT set_config('lock_timeout', ${String(takeOverLockWaitMs)}, true), set_config('statement_timeout', ${String(takeOverStatementMs)}, true),
+      set_config('enable_nestloop', 'off', true)`;
   const moved = await lockServed(tx, from, regions);
   if (moved.length === 0) return { regions: [], openRides: 0, drivers: 0, eventsReplayed: 0, withoutHistory: 0 };
   await holdMarkets(
@@ -59,15 +62,16 @@ async function lockServed(tx: Tx, region: string, regions: Regions): Promise<rea
 
 async function countRides(tx: Tx, from: string): Promise<{ readonly openRides: number; readonly withoutHistory: number }> {
   const [row] = await tx.unsafe<{ openRides: number; withoutHistory: number }[]>(
-    `SELECT count(*)::float8 AS "openRides", count(*) FILTER (WHERE ride_id::text NOT IN (${firstKeysSql}))::float8 AS "withoutHistory"
-     FROM ride WHERE home_region = $1 AND status IN ${open}`,
+    `WITH begun AS (${begunSql})
+     SELECT count(*)::float8 AS "openRides", count(*) FILTER (WHERE begun.key IS NULL)::float8 AS "withoutHistory"
+     FROM ride LEFT JOIN begun ON begun.key = ride_id::text WHERE home_region = $1 AND status IN ${open}`,
     [from],
   );
   return row ?? { openRides: 0, withoutHistory: 0 };
 }
 
-/** Rides whose first event is kept. Not correlated, so that it is read once. */
-const firstKeysSql = "SELECT key FROM outbox WHERE home_region = $1 AND topic = 'ride-events.v1' AND headers ->> 'type' = 'RideRequested'";
+/** Rides whose first event is kept. */
+const begunSql = "SELECT DISTINCT key FROM outbox WHERE home_region = $1 AND topic = 'ride-events.v1' AND headers ->> 'type' = 'RideRequested'";
 
 /**
  * In the order of their ids, which is each ride's and driver's order. A ride is told from its first event or not at
@@ -78,14 +82,15 @@ async function replay(tx: Tx, from: string, to: string): Promise<number> {
   const driverHome = toBinary(DriverEventSchema, create(DriverEventSchema, { envelope: { homeRegion: to }, driver: { homeRegion: to } }));
   // Appended to a message, a field overrides the one before it: the copies say where they are at home now.
   const rows = await tx.unsafe(
-    `INSERT INTO outbox (home_region, topic, partition, key, event_id, payload, headers)
-     SELECT $3, topic, partition, key, event_id, payload || CASE topic WHEN 'ride-events.v1' THEN $4::bytea ELSE $5::bytea END, headers
-     FROM outbox
-     WHERE home_region = $1 AND (
-       (topic = 'ride-events.v1' AND key IN (
-         SELECT ride_id::text FROM ride WHERE home_region = $1 AND ${movesSql} AND ride_id::text IN (${firstKeysSql})))
-       OR (topic = 'driver-events.v1' AND key IN (SELECT driver_id FROM driver WHERE home_region = $1)))
-     ORDER BY id`,
+    `WITH told AS (
+       SELECT 'ride-events.v1' AS topic, ride_id::text AS key FROM ride JOIN (${begunSql}) begun ON begun.key = ride_id::text
+       WHERE home_region = $1 AND ${movesSql}
+       UNION ALL SELECT 'driver-events.v1', driver_id FROM driver WHERE home_region = $1
+     )
+     INSERT INTO outbox (home_region, topic, partition, key, event_id, payload, headers)
+     SELECT $3, o.topic, partition, o.key, event_id, payload || CASE o.topic WHEN 'ride-events.v1' THEN $4::bytea ELSE $5::bytea END, headers
+     FROM outbox o JOIN told ON told.topic = o.topic AND told.key = o.key
+     WHERE home_region = $1 ORDER BY id`,
     [from, replayKeptMs, to, Buffer.from(rideHome), Buffer.from(driverHome)],
   );
   return rows.count;
