@@ -20,6 +20,7 @@ import {
 import type { App, ProcessContext, ReadinessPart } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
 import { createAdmissionControl } from "./admission-control.ts";
+import { readableByBrowsers } from "./browsers.ts";
 import { createCallLimits } from "./call-limits.ts";
 import { createCoordinatorProbe } from "./coordinator-probe.ts";
 import { edgeOptions } from "./edge-options.ts";
@@ -135,7 +136,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
         refuseToken: (request) => limits.refuseToken(addressIn(request.headers, () => peerAddress(request))),
       });
       mountConnect(app, services, options, { onFault, peerAddress });
-      sockets = await openEdgeSockets({ ...listen, fetch: app.fetch, native: nativeGrpcHandler(nativeRoutes, options, onFault), onFault });
+      sockets = await openEdgeSockets({
+        ...listen,
+        fetch: readableByBrowsers((request) => app.fetch(request)),
+        native: nativeGrpcHandler(nativeRoutes, options, onFault),
+        onFault,
+      });
       probe.start();
       void serving.start();
     },

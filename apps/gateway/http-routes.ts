@@ -1,8 +1,7 @@
-/** The gateway's plain HTTP: liveness, readiness, metrics, CORS for browsers, and development tokens. */
-import { cors as connectCors } from "@connectrpc/connect";
+/** The gateway's plain HTTP: liveness, readiness, metrics, browsers' preflights, and development tokens. */
 import type { ReadinessPart } from "@ridegrid/runtime";
 import { Hono } from "hono";
-import { cors } from "hono/cors";
+import { preflight } from "./browsers.ts";
 import { type DevelopmentIssuer } from "./identity.development.ts";
 import { isPrincipal, isPublicRole } from "./identity.ts";
 import { developmentTokenTtlMaxSeconds } from "./limits.ts";
@@ -18,15 +17,7 @@ export type HttpRoutesDeps = {
 
 export function httpRoutes({ readiness, metricsText, issuer, refuseToken }: HttpRoutesDeps): Hono {
   const app = new Hono();
-  app.use(
-    cors({
-      origin: "*",
-      allowMethods: [...connectCors.allowedMethods],
-      allowHeaders: [...connectCors.allowedHeaders, "Authorization", "Traceparent"],
-      exposeHeaders: [...connectCors.exposedHeaders, "RateLimit", "RateLimit-Policy", "Retry-After"],
-      maxAge: 7_200,
-    }),
-  );
+  app.options("*", preflight());
   app.get("/livez", (context) => context.json({ status: "alive" }));
   app.get("/readyz", (context) => {
     const parts = readiness();

@@ -3,26 +3,38 @@
  *
  * The library aborts a handler's signal at the deadline and then waits for the handler; this answers at once.
  */
-import type { Interceptor } from "@connectrpc/connect";
+import type { Interceptor, UnaryRequest } from "@connectrpc/connect";
 import { apiError } from "./refusal-error.ts";
 
 export function unaryDeadline(defaultTimeoutMs: number): Interceptor {
-  return (next) => async (request) => {
-    if (request.stream) return next(request);
-    const ownDeadline = request.header.has("connect-timeout-ms") || request.header.has("grpc-timeout");
-    const limit = new AbortController();
-    const passed = (): void => limit.abort(apiError("DEADLINE_EXCEEDED", `Cannot answer ${request.method.name} within ${defaultTimeoutMs} ms`));
-    const timer = ownDeadline ? undefined : setTimeout(passed, defaultTimeoutMs);
-    // Stays: the call's own signal ends with the call. By hand, since AbortSignal.any costs as much as all the other interceptors together.
-    const ended = (): void => limit.abort(request.signal.reason);
-    if (request.signal.aborted) ended();
-    else request.signal.addEventListener("abort", ended, { once: true });
-    try {
-      return await orAborted(limit.signal, next({ ...request, signal: limit.signal }));
-    } finally {
-      clearTimeout(timer);
-    }
+  return (next) => (request) => (request.stream ? next(request) : withinDeadline(request, next, defaultTimeoutMs));
+}
+
+/** By hand: AbortSignal.any and a race of promises cost as much as all the other interceptors together. */
+function withinDeadline(request: UnaryRequest, next: Next, defaultTimeoutMs: number): ReturnType<Next> {
+  const ownDeadline = request.header.has("connect-timeout-ms") || request.header.has("grpc-timeout");
+  const limit = new AbortController();
+  const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<Next>>>();
+  const end = (reason: unknown): void => {
+    limit.abort(reason);
+    reject(reason);
   };
+  const passed = (): void => end(apiError("DEADLINE_EXCEEDED", `Cannot answer ${request.method.name} within ${defaultTimeoutMs} ms`));
+  const timer = ownDeadline ? undefined : setTimeout(passed, defaultTimeoutMs);
+  // Stays until the call's own signal ends, which it does with the call: what a handler started hears of it.
+  if (request.signal.aborted) end(request.signal.reason);
+  else request.signal.addEventListener("abort", () => end(request.signal.reason), { once: true });
+  void answer(next, { ...request, signal: limit.signal })
+    .then(resolve, reject)
+    .finally(() => clearTimeout(timer));
+  return promise;
+}
+
+type Next = Parameters<Interceptor>[0];
+
+/** An interceptor further in may throw before it returns a promise. */
+async function answer(next: Next, request: UnaryRequest): ReturnType<Next> {
+  return next(request);
 }
 
 /** Settles as the promise does, or rejects with the signal's reason, whichever comes first. */

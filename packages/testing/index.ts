@@ -1,6 +1,8 @@
 /** What tests share: a database each, waits with deadlines, manual time, seeded dice. */
 export { eventually, type EventuallyOptions } from "./eventually.ts";
+export { type Figure, type Measurement, median } from "./figure.ts";
 export { freePort } from "./free-port.ts";
+export { type HttpLoad, startHttpLoad } from "./http-load.ts";
 export { createManualClock, type ManualClock } from "./manual-clock.ts";
 export { type LoadOutcome, offerLoad } from "./offered-load.ts";
 export { redisServerMissing, type RedisServer, startRedisServer } from "./redis-server.ts";

@@ -31,7 +31,7 @@ export function sourceFile(path: string, text: string): SourceFile {
     path,
     text,
     room: /^(?:apps|packages)\/[^/]+/.exec(path)?.[0] ?? path.split("/")[0] ?? "",
-    isTest: /\.(test|soak|bench|conformance|fixtures?|kill-load)\.ts$|\/test-programs\//.test(path),
+    isTest: /\.(test|soak|bench|conformance|fixtures?|kill-load)\.ts$|\/(test-programs\/|bench\.ts$)/.test(path),
     imports: [...new Set(named.filter((name) => name !== undefined))],
     comments,
     program: program as unknown as Node,

@@ -1,0 +1,125 @@
+/** What the edge costs: a plain unary call with every interceptor on, answered in process, beside raw Hono and the library's own handler. */
+import { create, toBinary, toJson } from "@bufbuild/protobuf";
+import type { ConnectRouterOptions } from "@connectrpc/connect";
+import { RiderService } from "@ridegrid/contracts";
+import { GetRideRequestSchema, GetRideResponseSchema } from "@ridegrid/contracts/gen/rider/v1/rider_service_pb";
+import { createCallMetrics, mountConnect } from "@ridegrid/rpc";
+import { createTestContext, type Figure, type HttpLoad, type Measurement, startHttpLoad } from "@ridegrid/testing";
+import { Hono } from "hono";
+import { createAdmissionControl } from "./admission-control.ts";
+import { readableByBrowsers } from "./browsers.ts";
+import { createCallLimits } from "./call-limits.ts";
+import { edgeOptions } from "./edge-options.ts";
+import { ride, rideId } from "./gateway.fixture.ts";
+import { httpRoutes } from "./http-routes.ts";
+import { createDevelopmentIssuer, type DevelopmentIssuer } from "./identity.development.ts";
+import { rememberingIdentity } from "./identity.remembering.ts";
+import { listenPublic, type PublicListener } from "./public-listener.ts";
+
+const path = "/ridegrid.rider.v1.RiderService/GetRide";
+const rounds = 4;
+const load = { connections: 32, warmUpCalls: 3_000, callsPerRound: 3_000 };
+const answer = create(GetRideResponseSchema, { ride: ride() });
+const question = create(GetRideRequestSchema, { rideId });
+const bodies = {
+  "application/json": JSON.stringify(toJson(GetRideRequestSchema, question)),
+  "application/proto": toBinary(GetRideRequestSchema, question),
+} as const;
+
+export const figures: readonly Figure[] = [
+  {
+    name: "edge",
+    doc: "GetRide at the public port, every interceptor on, answered in process; calls per CPU-second of the server, its sockets included",
+    run: measureEdge,
+  },
+];
+
+async function measureEdge(): Promise<readonly Measurement[]> {
+  const context = createTestContext();
+  const issuer = await createDevelopmentIssuer({ clock: context.clock });
+  const options = allInterceptors(context, issuer);
+  const servers = { edge: serveEdge(options, true), library: serveEdge(options, false), hono: serveHono() };
+  const token = await issuer.issue({ role: "rider", subject: "r-1" });
+  const measured: Measurement[] = [];
+  try {
+    for (const protocol of ["http/1.1", "h2c"] as const) {
+      for (const [contentType, body] of Object.entries(bodies)) {
+        const headers = { authorization: `Bearer ${token}`, "content-type": contentType, "connect-protocol-version": "1", accept: "*/*" };
+        const start = ({ port }: PublicListener) => startHttpLoad({ ...load, port, protocol, path, headers, bodyBase64: Buffer.from(body).toString("base64") });
+        measured.push(...(await measureInTurn(`${contentType.slice(12)}, ${protocol}`, servers, start)));
+      }
+    }
+  } finally {
+    await Promise.all(Object.values(servers).map((server) => server.close()));
+  }
+  return measured;
+}
+
+type Servers<T> = { readonly edge: T; readonly library: T; readonly hono: T };
+
+/** Round by round, each server after the other: what else the machine does falls on all. */
+async function measureInTurn(what: string, servers: Servers<PublicListener>, start: (server: PublicListener) => Promise<HttpLoad>) {
+  await using edge = await start(servers.edge);
+  await using library = await start(servers.library);
+  await using hono = await start(servers.hono);
+  const samples = { edge: new Array<number>(), library: new Array<number>(), hono: new Array<number>() };
+  for (let round = 0; round < rounds; round++) {
+    samples.edge.push(await callsPerCpuSecond(edge));
+    samples.library.push(await callsPerCpuSecond(library));
+    samples.hono.push(await callsPerCpuSecond(hono));
+  }
+  const unit = "calls per CPU-second";
+  const peer = { what: "raw Hono", samples: samples.hono };
+  return [
+    { what: `edge: ${what}`, unit, samples: samples.edge, peer, goal: { atLeast: 0.6 } },
+    { what: `library's handler: ${what}`, unit, samples: samples.library, peer },
+  ];
+}
+
+async function callsPerCpuSecond(from: HttpLoad): Promise<number> {
+  const { calls, serverCpuSeconds } = await from.round();
+  return calls / serverCpuSeconds;
+}
+
+const onFault = ({ error }: { readonly error: unknown }): void => {
+  throw error;
+};
+
+/** Rates are counted by a clock that runs a million times as fast: counted, and never reached. */
+function allInterceptors(context: ReturnType<typeof createTestContext>, issuer: DevelopmentIssuer): ConnectRouterOptions {
+  const { clock, ids, tracer, meter, random } = context;
+  const fastClock = { nowMs: () => clock.nowMs() + performance.now() * 1e6 };
+  return edgeOptions({
+    identity: rememberingIdentity(issuer, clock),
+    clock,
+    ids,
+    tracer,
+    metrics: createCallMetrics(meter),
+    limits: createCallLimits({ clock: fastClock, meter, addressOf: () => "", shared: undefined }),
+    admissionControl: createAdmissionControl({ clock, random, requestsPerSecond: undefined }),
+    onFault,
+    draining: new AbortController().signal,
+  });
+}
+
+function serveEdge(options: ConnectRouterOptions, plainCalls: boolean): PublicListener {
+  const app = httpRoutes({ readiness: () => [], metricsText: () => "", issuer: undefined, refuseToken: async () => undefined });
+  mountConnect(app, (router) => router.service(RiderService, { getRide: () => answer }), options, { onFault, peerAddress: () => "", plainCalls });
+  return listenPublic({ host: "127.0.0.1", port: 0, fetch: readableByBrowsers((request) => app.fetch(request)), onFault });
+}
+
+/** The same bytes, and nothing else that an edge does. */
+function serveHono(): PublicListener {
+  const app = new Hono();
+  const json = JSON.stringify(toJson(GetRideResponseSchema, answer));
+  const binary = Uint8Array.from(toBinary(GetRideResponseSchema, answer));
+  app.post(path, async (context) => {
+    if (context.req.header("content-type") === "application/proto") {
+      await context.req.arrayBuffer();
+      return context.body(binary, 200, { "content-type": "application/proto" });
+    }
+    await context.req.json();
+    return context.json(JSON.parse(json));
+  });
+  return listenPublic({ host: "127.0.0.1", port: 0, fetch: app.fetch, onFault });
+}
