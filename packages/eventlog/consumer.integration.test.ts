@@ -111,6 +111,8 @@ describe("runConsumer()", () => {
       { offset: 5, kind: "waiting", attempts: 0 },
     ]);
     expect(letters[0]?.reason).toBe("it does not decode");
+    const named = (await createDeadLetterStore().page(sql, { consumer: "projector", after: null, limit: 10 })).map(({ offset, id }) => [offset, id]);
+    expect(named).toEqual([1, 3, 5].map((offset) => [offset, expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/)]));
     expect(copied).toEqual(["b poison", "b waiting", "b waiting"]);
   });
 
