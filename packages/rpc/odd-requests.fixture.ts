@@ -104,7 +104,7 @@ function mangled(random: Random, body: Uint8Array): Uint8Array {
   if (chance(random, 0.8)) return body;
   const at = Math.floor(random.next() * body.length);
   return pick<() => Uint8Array>(random, [
-    () => body.with(Math.min(at, Math.max(0, body.length - 1)), Math.floor(random.next() * 256)),
+    () => (body.length === 0 ? body : body.with(at, Math.floor(random.next() * 256))),
     () => body.slice(0, at),
     () => Uint8Array.from([...body, 0xff]),
     () => new Uint8Array(0),
