@@ -20,7 +20,10 @@ export function banner({ file, directory, headline, processes, city, notes }: Ba
     headline,
     ...gateways,
     `  database   ${file.databaseUrl}`,
-    `  embedded   Postgres (real server, npm binaries; durable) and the event log in it; development token issuer; metrics in memory`,
+    file.kafka === undefined
+      ? `  embedded   Postgres (real server, npm binaries; durable) and the event log in it; development token issuer; metrics in memory`
+      : `  embedded   Postgres (real server, npm binaries; durable); development token issuer; metrics in memory`,
+    ...(file.kafka === undefined ? [] : [`  event log  a real Kafka broker (Apache Kafka, one node) at ${file.kafka}, both regions by topic prefix`]),
     `  services   ${processes ? "one process each, h2c between them, supervised" : "all in one process, in-memory calls between them"}`,
     `  city       ${city}`,
     `  data       ${directory}  (kept between starts; --reset clears it)`,

@@ -6,7 +6,7 @@
  */
 import type { Transport } from "@connectrpc/connect";
 import { msFromTimestamp } from "@ridegrid/contracts";
-import { createEmbeddedEventLog, type EventLog, tracedEventLog } from "@ridegrid/eventlog";
+import { createEmbeddedEventLog, createKafkaEventLog, type EventLog, tracedEventLog } from "@ridegrid/eventlog";
 import {
   asService,
   type CallTelemetry,
@@ -27,7 +27,7 @@ import { type AppTarget, serviceOfApp, targetName } from "./app-target.ts";
 import { Complaint } from "./complaint.ts";
 import { keepTopics, type TopicKeeper } from "./keep-topics.ts";
 import { coordinatorPoolMax, eventLogPoolMax, matchingPoolMax, statePoolMax } from "./limits.ts";
-import type { EdgeConfig, IdentityConfig } from "./read-environment.ts";
+import type { EdgeConfig, IdentityConfig, KafkaConfig } from "./read-environment.ts";
 import { type StatusServer, serveStatus } from "./status-server.ts";
 
 export type CompositionOptions = {
@@ -37,6 +37,8 @@ export type CompositionOptions = {
   readonly metricsText: () => Promise<string>;
   readonly databaseUrl: string | undefined;
   readonly logDatabaseUrl: (region: string) => string;
+  /** Where a region's log is on brokers; on the embedded log when undefined. */
+  readonly kafka: (region: string) => KafkaConfig | undefined;
   readonly identity: IdentityConfig | undefined;
   readonly pinSecret: string;
   readonly meshToken: string;
@@ -68,9 +70,7 @@ export async function compose(options: CompositionOptions): Promise<Composition>
   const hosted = new Map<string, HostedApp>();
   const telemetry: CallTelemetry = { tracer: context.tracer, calls: createCallMetrics(context.meter) };
   const directory = createDirectory(options, hosted, telemetry);
-  const logs = new Map(
-    logRegions(options).map((region) => [region, tracedEventLog(createEmbeddedEventLog({ sql: pools.log(region), clock: context.clock }), context)]),
-  );
+  const logs = new Map(logRegions(options).map((region) => [region, tracedEventLog(openEventLog(region, options, pools), context)]));
   const keepers = [...logs].map(([region, log]) => keepTopics({ region, log, logger: context.logger }));
   const eventLogOf = (region: string): EventLog => {
     const log = logs.get(region);
@@ -85,6 +85,13 @@ export async function compose(options: CompositionOptions): Promise<Composition>
     hosted.set(targetName(target), app);
   }
   return lifecycle({ options, hosted, pools, keepers, directory, telemetry, readiness: () => readiness(() => true) });
+}
+
+function openEventLog(region: string, { kafka, context }: CompositionOptions, pools: Pools): EventLog {
+  const brokers = kafka(region);
+  return brokers === undefined
+    ? createEmbeddedEventLog({ sql: pools.log(region), clock: context.clock })
+    : createKafkaEventLog({ ...brokers, clientId: context.processId, compression: "lz4" });
 }
 
 /** The coordinator relays to every region; a gateway alone touches no log. */

@@ -22,7 +22,6 @@ export type Output = { readonly out: (text: string) => void; readonly err: (text
 /** Answers the exit code. */
 export async function dev(options: DevOptions, environment: Environment, output: Output): Promise<number> {
   if (options.doctor) return await diagnose(output);
-  if (options.kafka) throw new Complaint('Cannot run "dev" with --kafka: it comes with the broker adapter; the embedded log serves until then');
   const directory = resolve(options.dataDirectory);
   makeDataFolder(directory);
   const lock = takeMeshLock(directory);
@@ -60,6 +59,7 @@ async function runUntilStopped(directory: string, options: DevOptions, environme
       portOffset: options.portBase ?? 0,
       processes: options.processes,
       watch: options.watch,
+      kafka: options.kafka,
       city: options.city ? { drivers: options.drivers, seed: options.seed } : undefined,
       environment,
       logFormat,

@@ -5,6 +5,8 @@ export const gatewayPortFirst = 8001;
 export const grpcPortFirst = 8002;
 export const portsPerRegion = 10;
 export const postgresPortPreferred = 5439;
+export const kafkaPortPreferred = 9092;
+export const kafkaControllerPortPreferred = 9093;
 /** With `--processes`: a service port and a metrics port for each app, side by side. */
 export const internalPortFirst = 8101;
 /** How far above a taken port a free one is looked for. */

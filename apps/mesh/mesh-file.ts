@@ -12,6 +12,8 @@ export type MeshFile = {
   readonly gateways: Readonly<Record<string, string>>;
   readonly grpc: Readonly<Record<string, string>>;
   readonly metrics: Readonly<Record<string, string>>;
+  /** "host:port" of the broker, with `--kafka`. */
+  readonly kafka?: string;
   readonly databaseUrl: string;
   readonly startedAt: string;
 };

@@ -95,7 +95,7 @@ function programOf(child: ChildProcess): Program {
   return { pid, output: () => `${stdout}${stderr}`, ended, signal: (name) => void process.kill(pid, name) };
 }
 
-const portsOfMesh = [5439, 8001, 8002, 8011, 8012, ...Array.from({ length: 18 }, (_, index) => 8101 + index)];
+const portsOfMesh = [5439, 8001, 8002, 8011, 8012, 9092, 9093, ...Array.from({ length: 18 }, (_, index) => 8101 + index)];
 
 /** Test files run side by side: each mesh looks for a range that nobody uses. */
 async function freePortBase(): Promise<number> {

@@ -14,6 +14,7 @@ import { Complaint } from "./complaint.ts";
 import { logDatabaseName, platformDatabase } from "./database-names.ts";
 import { createPortPlan, type PortChoice, type PortPlan } from "./free-port.ts";
 import { isKeptDown } from "./kept-down.ts";
+import { type KeptKafka, keepKafka } from "./kept-kafka.ts";
 import { keepPostgres, type KeptPostgres } from "./kept-postgres.ts";
 import { gatewayPortFirst, grpcPortFirst, portsPerRegion, readyPollMs, readyTimeoutMs } from "./limits.ts";
 import { type MeshFile, removeMeshFile, writeMeshFile } from "./mesh-file.ts";
@@ -34,6 +35,8 @@ export type MeshOptions = {
   readonly portOffset: number;
   readonly processes: boolean;
   readonly watch: boolean;
+  /** A real broker for the event logs. */
+  readonly kafka: boolean;
   /** None when undefined. */
   readonly city: CityOptions | undefined;
   readonly environment: Environment;
@@ -84,6 +87,10 @@ async function startParts(options: MeshOptions, undo: (() => Promise<void> | voi
   if (!options.processes && !options.watch) void loadApps().catch(() => {});
   state.postgres = await keepPostgres({ directory, ports, portOffset: options.portOffset, logger, onRestart: () => publish(state) });
   undo.push(() => state.postgres?.stop());
+  if (options.kafka) {
+    state.kafka = await keepKafka({ directory, ports, portOffset: options.portOffset, logger, onRestart: () => publish(state) });
+    undo.push(() => state.kafka?.stop());
+  }
   signal.throwIfAborted();
   await ensureDatabases(state.postgres.databaseUrl("postgres"), [platformDatabase, ...regionIds.map(logDatabaseName)]);
   await preparePlatform(state.postgres.databaseUrl(platformDatabase));
@@ -96,6 +103,7 @@ async function startParts(options: MeshOptions, undo: (() => Promise<void> | voi
     secrets: await ensureSecrets(directory),
     databaseUrl: state.postgres.databaseUrl(platformDatabase),
     logDatabaseUrl: (region) => state.postgres?.databaseUrl(logDatabaseName(region)) ?? "",
+    kafka: state.kafka?.address,
     gatewayPorts,
     logFormat: options.logFormat,
     logLevel: options.logLevel,
@@ -126,6 +134,7 @@ type MeshState = {
   readonly options: MeshOptions;
   readonly startedAt: string;
   postgres?: KeptPostgres;
+  kafka?: KeptKafka;
   plan?: AppsPlan;
   apps?: RunningApps;
   city?: City | undefined;
@@ -190,15 +199,22 @@ function publish(state: MeshState): void {
   if (state.ready) writeMeshFile(state.options.directory, fileOf(state));
 }
 
-function fileOf({ plan, apps, postgres, city, startedAt }: MeshState): MeshFile {
+function fileOf({ plan, apps, postgres, kafka, city, startedAt }: MeshState): MeshFile {
   if (plan === undefined || apps === undefined || postgres === undefined) throw new Error("Cannot describe the mesh: it has not started");
   const regions = [...plan.gatewayPorts.keys()];
   const cityPid = city?.pid();
   return {
-    pids: { mesh: process.pid, postgres: postgres.pid(), ...apps.pids(), ...(cityPid === undefined ? {} : { simulator: cityPid }) },
+    pids: {
+      mesh: process.pid,
+      postgres: postgres.pid(),
+      ...(kafka === undefined ? {} : { kafka: kafka.pid() }),
+      ...apps.pids(),
+      ...(cityPid === undefined ? {} : { simulator: cityPid }),
+    },
     gateways: Object.fromEntries(regions.map((region) => [region, gatewayUrl(plan, region)])),
     grpc: Object.fromEntries(regions.map((region) => [region, `localhost:${portsOf(plan, region).grpc}`])),
     metrics: apps.metrics(),
+    ...(kafka === undefined ? {} : { kafka: kafka.address }),
     databaseUrl: plan.databaseUrl,
     startedAt,
   };

@@ -39,6 +39,7 @@ export async function startPlatform({ logger, tracing, regions: hosted = ["ewr"]
     regions,
     databaseUrl: platform.url,
     logDatabaseUrl: (region) => logs.get(region)?.url ?? "",
+    kafka: () => undefined,
     identity: { kind: "development", issuerJwk: secrets.issuerJwk },
     pinSecret: secrets.pinSecret,
     meshToken: secrets.meshToken,

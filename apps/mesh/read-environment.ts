@@ -5,6 +5,7 @@
  * environment itself.
  */
 import { type Environment, readTracingConfig, readVariable, requireVariable, type TracingConfig, type ValueOf, type VariableName } from "@ridegrid/runtime";
+import type { KafkaEventLogOptions } from "@ridegrid/eventlog";
 import type { ServiceName } from "@ridegrid/rpc";
 import { type AppTarget, serviceOfApp, targetName } from "./app-target.ts";
 import { Complaint } from "./complaint.ts";
@@ -21,6 +22,7 @@ export type StartConfig = {
   /** Undefined where no app of this process needs it. */
   readonly databaseUrl: string | undefined;
   readonly logDatabaseUrl: (region: string) => string;
+  readonly kafka: (region: string) => KafkaConfig | undefined;
   readonly identity: IdentityConfig | undefined;
   readonly pinSecret: string;
   readonly meshToken: string;
@@ -35,6 +37,8 @@ export type StartConfig = {
   readonly production: boolean;
   readonly edge: EdgeConfig;
 };
+
+export type KafkaConfig = Pick<KafkaEventLogOptions, "brokers" | "replicas" | "tls" | "sasl">;
 
 /** What protects the platform from its callers. */
 export type EdgeConfig = {
@@ -56,6 +60,7 @@ export function readEnvironment(env: Environment, targets: readonly AppTarget[])
   return {
     databaseUrl,
     logDatabaseUrl: (region) => readVariable(env, "RIDEGRID_LOG_DATABASE_URL", { region }) ?? withDatabase(databaseUrl ?? "", logDatabaseName(region)),
+    kafka: (region) => readKafka(env, region),
     identity: hasGateway ? identity(env, neededBy) : undefined,
     pinSecret: hasGateway || apps.includes("assignment-coordinator") ? required("RIDEGRID_PIN_SECRET") : "",
     meshToken: alone ? (readVariable(env, "RIDEGRID_MESH_TOKEN") ?? "") : required("RIDEGRID_MESH_TOKEN"),
@@ -69,6 +74,21 @@ export function readEnvironment(env: Environment, targets: readonly AppTarget[])
     tracing: readTracingConfig(env),
     production: readVariable(env, "NODE_ENV") === "production",
     edge: readEdge(env, neededBy),
+  };
+}
+
+export function readKafka(env: Environment, region: string): KafkaConfig | undefined {
+  const brokers = readVariable(env, "KAFKA_BROKERS", { region });
+  if (brokers === undefined) return undefined;
+  const mechanism = readVariable(env, "KAFKA_SASL_MECHANISM");
+  const needed = { neededBy: "KAFKA_SASL_MECHANISM" };
+  return {
+    brokers,
+    replicas: requireVariable(env, "KAFKA_REPLICAS"),
+    ...(requireVariable(env, "KAFKA_TLS") === "on" ? { tls: {} } : {}),
+    ...(mechanism === undefined
+      ? {}
+      : { sasl: { mechanism, username: requireVariable(env, "KAFKA_SASL_USERNAME", needed), password: requireVariable(env, "KAFKA_SASL_PASSWORD", needed) } }),
   };
 }
 

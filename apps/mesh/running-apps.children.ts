@@ -124,6 +124,7 @@ function sharedEnvironment({ plan, environment }: ChildrenOptions, groups: reado
         }),
       ),
     ),
+    ...(plan.kafka === undefined ? {} : { KAFKA_BROKERS: plan.kafka, KAFKA_REPLICAS: "1" }),
     NODE_ENV: "development",
     DATABASE_URL: plan.databaseUrl,
     RIDEGRID_REGIONS_FILE: plan.regionsFile,

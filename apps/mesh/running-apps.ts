@@ -26,6 +26,8 @@ export type AppsPlan = {
   readonly secrets: Secrets;
   readonly databaseUrl: string;
   readonly logDatabaseUrl: (region: string) => string;
+  /** "host:port" of the broker that holds every region's log; the embedded log when undefined. */
+  readonly kafka: string | undefined;
   readonly gatewayPorts: ReadonlyMap<string, { readonly http: number; readonly grpc: number }>;
   readonly logFormat: "json" | "readable";
   readonly logLevel: LogLevel;

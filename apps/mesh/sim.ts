@@ -36,6 +36,7 @@ export async function sim(options: SimOptions, args: readonly string[], environm
       portOffset: 0,
       processes: false,
       watch: false,
+      kafka: false,
       city: undefined,
       environment,
       logFormat: "readable",

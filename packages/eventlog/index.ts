@@ -3,6 +3,7 @@ export { type CheckpointKey, type CheckpointOffset, Fenced, loadCheckpoint, save
 export { type ConsumedBatch, type ConsumerDeps, type ConsumerEnd, runConsumer } from "./consumer.ts";
 export { createDeadLetterStore, type DeadLetter, type DeadLetterStore, type DeadLetterSummary, PoisonRecord } from "./dead-letter.ts";
 export type { HostContext, Log, Pool, Queryable, Transaction } from "./dependencies.ts";
+export { createKafkaEventLog, type KafkaEventLogOptions } from "./event-log.kafka.ts";
 export { createEmbeddedEventLog, type EmbeddedEventLog } from "./event-log.embedded.ts";
 export {
   type EventLog,

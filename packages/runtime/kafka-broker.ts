@@ -16,6 +16,7 @@ export type KafkaBroker = {
   /** "127.0.0.1:29092": what `KAFKA_BROKERS` takes. */
   readonly address: string;
   readonly pid: number;
+  alive(): boolean;
   /** Resolves when the broker has ended; SIGKILL after `stopMs`. */
   stop(): Promise<void>;
 };
@@ -59,7 +60,12 @@ export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<Kaf
   child.unref();
   await untilListening(child, options.port, logPath);
   if (child.pid === undefined) throw new Error("The Kafka broker has no process id");
-  return { address: `127.0.0.1:${options.advertisedPort ?? options.port}`, pid: child.pid, stop: () => stop(child) };
+  return {
+    address: `127.0.0.1:${options.advertisedPort ?? options.port}`,
+    pid: child.pid,
+    alive: () => child.exitCode === null && child.signalCode === null,
+    stop: () => stop(child),
+  };
 }
 
 /** The directory of the jars, fetched by Maven when the cache has none or its manifest does not match. */
