@@ -35,10 +35,9 @@ const timerEvents: ReadonlySet<string> = new Set(["OfferExpired", "NoDriversFoun
 export async function raceRides(world: World, { rides, seed }: { readonly rides: number; readonly seed: number }): Promise<RaceResult> {
   const began = performance.now();
   const random = createSeededRandom(seed);
-  const raced = await offeredRides(world, rides);
   const refused: Record<string, number> = {};
   const claims = new Map<string, readonly Claim[]>();
-  const waiting = [...raced];
+  let waiting: Raced[] = [];
   const racer = async (): Promise<void> => {
     for (let ride = waiting.pop(); ride !== undefined; ride = waiting.pop()) {
       claims.set(
@@ -47,23 +46,26 @@ export async function raceRides(world: World, { rides, seed }: { readonly rides:
       );
     }
   };
-  await Promise.all(Array.from({ length: ridesAtOnce }, racer));
+  // In waves: an offer that waited for its race would have expired by itself.
+  for (let offered = 0; offered < rides; offered += waveRides) {
+    waiting = [...(await offeredRides(world, Math.min(waveRides, rides - offered)))];
+    await Promise.all(Array.from({ length: ridesAtOnce }, racer));
+  }
   return { rides, ...(await judge(world, claims)), refused, seconds: (performance.now() - began) / 1_000 };
 }
 
 const ridesAtOnce = 12;
+const waveRides = 50;
 const burstsMax = 12;
 const cancelShare = 0.12;
 const expireShare = 0.12;
 
 async function offeredRides(world: World, count: number): Promise<readonly Raced[]> {
   const [rides, drivers] = [await seedRides(world, count), await seedDrivers(world, count, "race")];
-  for (let from = 0; from < count; from += 200) {
-    const page = rides
-      .slice(from, from + 200)
-      .map((ride: Ride, index) => ({ rideId: ride.rideId, rideVersion: 1, epoch: 1, driverId: drivers[from + index] ?? "" }));
-    await deliver(world, page);
-  }
+  await deliver(
+    world,
+    rides.map((ride: Ride, index) => ({ rideId: ride.rideId, rideVersion: 1, epoch: 1, driverId: drivers[index] ?? "" })),
+  );
   const ids = rides.map(({ rideId }) => rideId as string);
   return await world.sql<Raced[]>`
     SELECT ride_id AS "rideId", rider_id AS "riderId", driver_id AS "driverId", offer_id AS "offerId" FROM ride WHERE ride_id = ANY(${ids}::uuid[]) AND status = 'offered'`;
