@@ -4,7 +4,7 @@
  * Gate, interceptors, implementation and codecs are the very ones that the library's handler runs, in its order. What is
  * not plain by its headers is refused before anything is read, and is the library's.
  */
-import { create, type DescMessage } from "@bufbuild/protobuf";
+import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouterOptions, type ContextValues } from "@connectrpc/connect";
 import {
   createMethodSerializationLookup,
@@ -77,19 +77,22 @@ async function invoke({ implementation, options, codecs }: Method, { context }: 
   // The gate comes before the body is decoded, as in the library: who may not call costs no more than that.
   if (options.requestGate !== undefined) await options.requestGate(context);
   const { input } = implementation.method;
-  const json = (): string | undefined => (isBinary ? undefined : new TextDecoder().decode(body));
-  let message = create(input);
-  let refusal = isBinary ? undefined : unknownEnum(input, json);
-  if (refusal === undefined) {
-    try {
-      message = codecs.getI(isBinary).parse(body);
-    } catch {
-      refusal = undecodable(input, json());
-    }
-  }
-  if (refusal !== undefined) admitWith(context.values, { reached: false, passed: context, refusal });
-  const output = await invokeUnaryImplementation(implementation, context, message, [...options.interceptors]);
+  const decoded = decode(codecs, input, body, isBinary);
+  if (decoded instanceof ConnectError) admitWith(context.values, { reached: false, passed: context, refusal: decoded });
+  const message = decoded instanceof ConnectError ? create(input) : decoded;
+  const output = await invokeUnaryImplementation(implementation, context, message, options.interceptors);
   return codecs.getO(isBinary).serialize(output);
+}
+
+function decode(codecs: Method["codecs"], input: DescMessage, body: Uint8Array, isBinary: boolean): Message | ConnectError {
+  const json = (): string | undefined => (isBinary ? undefined : new TextDecoder().decode(body));
+  const refusal = isBinary ? undefined : unknownEnum(input, json);
+  if (refusal !== undefined) return refusal;
+  try {
+    return codecs.getI(isBinary).parse(body);
+  } catch {
+    return undecodable(input, json());
+  }
 }
 
 function failure(call: PlainCall, error: ConnectError, options: Method["options"]): Response {
