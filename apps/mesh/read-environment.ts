@@ -77,7 +77,7 @@ export function readEnvironment(env: Environment, targets: readonly AppTarget[])
   };
 }
 
-export function readKafka(env: Environment, region: string): KafkaConfig | undefined {
+function readKafka(env: Environment, region: string): KafkaConfig | undefined {
   const brokers = readVariable(env, "KAFKA_BROKERS", { region });
   if (brokers === undefined) return undefined;
   const mechanism = readVariable(env, "KAFKA_SASL_MECHANISM");

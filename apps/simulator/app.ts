@@ -76,7 +76,7 @@ async function runSimulation(options: SimulationOptions): Promise<SimulationRepo
   const end = new AbortController();
   const scene = await openScene(options, end.signal);
   const { world, operator, view } = scene;
-  const upkeep = [setInterval(view.show, progressIntervalMs), setInterval(scene.checkInvariants, invariantPollMs)];
+  const upkeep = [setInterval(view.show, progressIntervalMs), setInterval(() => void scene.checkInvariants(), invariantPollMs)];
   // A stop from outside leaves a little time for goodbyes.
   signal.addEventListener("abort", () => void setTimeout(() => end.abort(), farewellMs), { once: true });
   try {

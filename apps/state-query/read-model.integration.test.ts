@@ -200,14 +200,6 @@ describe("the driver's history", () => {
   });
 });
 
-describe("WatchMarket", () => {
-  test("says that it is not live", async () => {
-    const stream = process.client.watchMarket({ command: { marketId: "nyc" } }, operator);
-    const next = stream[Symbol.asyncIterator]().next();
-    expect(reasonOf(await next.catch((refusal: unknown) => refusal))).toBe("UNIMPLEMENTED");
-  });
-});
-
 describe("GetRegionHealth", () => {
   test("reports lag, leases, topics and the process", async () => {
     const { health } = await eventually(async () => {

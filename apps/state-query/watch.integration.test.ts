@@ -174,9 +174,7 @@ describe("WatchRide", () => {
     const given = newCity();
     const { rideId, changes } = assigned(given, "d-reset");
     await ewr.append(changes);
-    const stream = watchRide(processes[0], rideId);
     await eventually(async () => (await ewr.sql`SELECT FROM ride_view WHERE ride_id = ${rideId} AND version = 3`).length === 1);
-    stream.leave();
     await ewr.sql`DELETE FROM ride_event WHERE ride_id = ${rideId} AND version < 3`;
     const resumed = watchRide(processes[0], rideId, "r.1");
     expect(await resumed.take(1)).toMatchObject([{ cursor: "r.3", reset: true, update: { case: "ride" } }]);

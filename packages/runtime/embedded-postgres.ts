@@ -58,8 +58,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   for (;;) {
     const outcome = await untilReady(launch({ binaries, dataDir, port, user, flags: settingFlags(options) }), dataDir, deadline);
     if (typeof outcome !== "string") return outcome;
-    // The workers of a killed server outlive it for a moment and hold its memory.
-    if (!outcome.includes("pre-existing shared memory block") || performance.now() > deadline) throw new Error(outcome);
+    // The workers of a killed server outlive it for a moment, hold its memory, and write into the same log.
+    if (!/pre-existing shared memory block|unexpected postmaster exit/.test(outcome) || performance.now() > deadline) throw new Error(outcome);
     await sleep(embeddedPostgresRetryMs);
   }
 }
