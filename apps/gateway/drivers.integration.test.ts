@@ -148,6 +148,30 @@ describe("StreamPositions", () => {
     first.end();
   });
 
+  test("a newer stream on another gateway ends the older with its next position", async () => {
+    let newest = "";
+    const ingest: Behind["ingest"] = () => ({
+      async *forwardPositions(requests: AsyncIterable<ForwardPositionsRequest>) {
+        for await (const { batchId, driverId, positions, streamId } of requests) {
+          const superseded = streamId < newest;
+          if (!superseded) newest = streamId;
+          yield { results: [{ batchId, driverId, superseded, ackedSequence: positions.at(-1)?.sequence ?? 0n }] };
+        }
+      },
+    });
+    await using here = await startGateway({ ingest });
+    await using there = await startGateway({ ingest });
+    const first = await openStream(here, "d-1");
+    const second = await openStream(there, "d-1");
+    const ended = failure(first.answers.next());
+    first.send(2);
+    const error = await ended;
+    expect([error.code, reasonOf(error)]).toEqual([Code.Aborted, "SUPERSEDED"]);
+    second.send(2);
+    expect((await second.answers.next()).value?.ackedSequence).toBe(2n);
+    for (const stream of [first, second]) stream.end();
+  });
+
   /** Open once its first position is acknowledged. */
   async function openStream(gateway: TestGateway, driver: string) {
     const queue: number[] = [1];

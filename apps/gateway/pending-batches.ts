@@ -4,7 +4,8 @@ import type { PositionsResult } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError } from "@ridegrid/rpc";
 import { forwardedBatchesMax, forwardTimeoutMs } from "./limits.ts";
 
-export type ForwardedBatch = { readonly driverId: string; readonly marketId: string; readonly positions: readonly Position[] };
+/** `streamId` is empty for batches of unary calls. */
+export type ForwardedBatch = { readonly driverId: string; readonly marketId: string; readonly streamId: string; readonly positions: readonly Position[] };
 
 export interface PendingBatches {
   readonly size: number;

@@ -79,7 +79,7 @@ async function oneStream(link: Link): Promise<boolean> {
 async function* requests({ queue, pending }: Link, signal: AbortSignal) {
   for await (const batchId of queue.read(signal)) {
     const batch = pending.get(batchId);
-    if (batch !== undefined) yield { batchId, driverId: batch.driverId, marketId: batch.marketId, positions: [...batch.positions] };
+    if (batch !== undefined) yield { ...batch, batchId, positions: [...batch.positions] };
   }
 }
 

@@ -49,7 +49,7 @@ export function publicServices(deps: PublicServicesDeps): (router: ConnectRouter
     moves,
     locator,
     reader: createRideReader({ directory, regions, locator, clock: context.clock }),
-    streams: createPositionStreams(),
+    streams: createPositionStreams(context.ids),
   };
   return (router) => {
     router.service(RiderService, {

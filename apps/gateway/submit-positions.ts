@@ -8,9 +8,10 @@ import type { ServingRegions } from "@ridegrid/rpc";
 import type { RegionMarket, Regions } from "@ridegrid/spatial";
 import type { PositionsForwarder } from "./positions-forwarder.ts";
 
-export type SubmitPositions = (driverId: string, positions: readonly Position[]) => Promise<PositionsFate>;
-/** `ackedSequence` is 0n while nothing of the driver is durable. */
-export type PositionsFate = { readonly ackedSequence: bigint; readonly rejected: RejectedPosition[] };
+/** `streamId` is empty for a unary call. */
+export type SubmitPositions = (driver: { readonly driverId: string; readonly streamId: string }, positions: readonly Position[]) => Promise<PositionsFate>;
+/** `ackedSequence` is 0n while nothing of the driver is durable; `superseded` when a newer stream of the driver is known. */
+export type PositionsFate = { readonly ackedSequence: bigint; readonly rejected: RejectedPosition[]; readonly superseded: boolean };
 
 export function createSubmitPositions({
   regions,
@@ -21,13 +22,17 @@ export function createSubmitPositions({
   readonly serving: Pick<ServingRegions, "of">;
   readonly forwarder: (region: string) => PositionsForwarder;
 }): SubmitPositions {
-  return async (driverId, positions) => {
+  return async (driver, positions) => {
     const { runs, rejected } = byMarket(regions, positions);
     const results = await Promise.all(
-      runs.map(({ market, positions: run }) => forwarder(serving.of(market.homeRegion)).forward({ driverId, marketId: market.marketId, positions: run })),
+      runs.map(({ market, positions: run }) => forwarder(serving.of(market.homeRegion)).forward({ ...driver, marketId: market.marketId, positions: run })),
     );
     const all = [...rejected, ...results.flatMap((result) => result.rejected)].sort((a, b) => Number(a.sequence - b.sequence));
-    return { ackedSequence: results.reduce((highest, { ackedSequence }) => (ackedSequence > highest ? ackedSequence : highest), 0n), rejected: all };
+    return {
+      ackedSequence: results.reduce((highest, { ackedSequence }) => (ackedSequence > highest ? ackedSequence : highest), 0n),
+      rejected: all,
+      superseded: results.some((result) => result.superseded),
+    };
   };
 }
 

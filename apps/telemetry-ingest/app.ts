@@ -18,6 +18,7 @@ import { createMarketBuffer, type MarketBuffer } from "./market-buffer.ts";
 import { positionRecords } from "./position-batch.ts";
 import { createPositionIntake } from "./position-intake.ts";
 import { createShiftLookup } from "./shift-lookup.ts";
+import { createStreamOrder } from "./stream-order.ts";
 
 export type TelemetryIngestDeps = {
   readonly context: ProcessContext;
@@ -48,6 +49,7 @@ export function createTelemetryIngest(deps: TelemetryIngestDeps): TelemetryInges
   const intake = createPositionIntake({
     clock: context.clock,
     marks,
+    streams: createStreamOrder(driversRememberedMax),
     shifts: createShiftLookup({ directory, clock: context.clock, serviceName: name }),
     bufferAt: (point) => bufferIn(buffers, regions.marketAt(point), isServed),
     onJudged: (outcome) => judged.add(1, { region, outcome }),

@@ -13,6 +13,7 @@ import { type GoodPosition, isNewShift, judgePosition } from "./judge-position.t
 import { batchesPendingMax } from "./limits.ts";
 import type { MarketBuffer } from "./market-buffer.ts";
 import type { ShiftLookup } from "./shift-lookup.ts";
+import type { StreamOrder } from "./stream-order.ts";
 
 export interface PositionIntake {
   /** @throws OVERLOADED without room, DEPENDENCY_AWAY when the log did not take them: nothing of it is acknowledged. */
@@ -23,6 +24,7 @@ export interface PositionIntake {
 export type PositionIntakeDeps = {
   readonly clock: Clock;
   readonly marks: DriverMarks;
+  readonly streams: StreamOrder;
   readonly shifts: ShiftLookup;
   /** The buffer of the market that covers the point, if this region serves it. */
   readonly bufferAt: (point: LatLng) => MarketBuffer | undefined;
@@ -32,7 +34,7 @@ export type PositionIntakeDeps = {
 type Verdict = { readonly durable: Promise<void> } | { readonly rejection: PositionRejection };
 
 export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
-  const { marks, onJudged } = deps;
+  const { marks, streams, onJudged } = deps;
   const judges = createJudges(deps);
   let pendingBatches = 0;
 
@@ -46,7 +48,10 @@ export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
     }
   }
 
-  async function take({ batchId, driverId, positions }: ForwardPositionsRequest): Promise<PositionsResult> {
+  async function take({ batchId, driverId, positions, streamId }: ForwardPositionsRequest): Promise<PositionsResult> {
+    if (!streams.isNewest(driverId, streamId)) {
+      return create(PositionsResultSchema, { batchId, driverId, ackedSequence: BigInt(marks.durableSequence(driverId)), superseded: true });
+    }
     const rejected: RejectedPosition[] = [];
     const durable = new Set<Promise<void>>();
     let highest = 0;

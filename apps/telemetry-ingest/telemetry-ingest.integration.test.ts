@@ -96,6 +96,21 @@ async function* listed(batches: readonly ForwardPositionsRequest[]) {
 const rejections = (result: PositionsResult | undefined) => result?.rejected.map((one) => [Number(one.sequence), PositionRejection[one.reason]]);
 
 describe("telemetry-ingest", () => {
+  test("takes nothing of an older stream once a newer one of the driver is known", async () => {
+    const { client, eventLog } = await start();
+    const [older, newer] = ["0199c0de-0000-7000-8000-000000000001", "0199c0df-0000-7000-8000-000000000001"];
+    const on = (streamId: string, batchId: number, sequence: number) => ({ ...batch(batchId, "d-1", [position(sequence)]), streamId });
+    const [first] = await forward(client, on(older, 1, 1));
+    const [second] = await forward(client, on(newer, 2, 2));
+    const [late] = await forward(client, on(older, 3, 3));
+    expect([first, second, late].map((one) => [one?.superseded, Number(one?.ackedSequence)])).toEqual([
+      [false, 1],
+      [false, 2],
+      [true, 2],
+    ]);
+    expect((await stored(eventLog)).flatMap(({ sequences }) => sequences.map(Number))).toEqual([1, 2]);
+  });
+
   test("acknowledges what is in the topic, one record for many drivers, the newest position of each", async () => {
     const { client, eventLog, context } = await start();
     const results = await forward(client, batch(1, "d-1", [position(1), position(2)]), batch(2, "d-2", [position(7, { latitude: 40.7 })]));

@@ -4,6 +4,11 @@ import type { ReportPositionsRequest } from "@ridegrid/contracts/gen/driver/v1/d
 import { callerOf } from "@ridegrid/rpc";
 import type { PositionsFate, SubmitPositions } from "../submit-positions.ts";
 
-export function reportPositions(submit: SubmitPositions, { positions }: ReportPositionsRequest, context: HandlerContext): Promise<PositionsFate> {
-  return submit(callerOf(context).principal, positions);
+export async function reportPositions(
+  submit: SubmitPositions,
+  { positions }: ReportPositionsRequest,
+  context: HandlerContext,
+): Promise<Pick<PositionsFate, "ackedSequence" | "rejected">> {
+  const { ackedSequence, rejected } = await submit({ driverId: callerOf(context).principal, streamId: "" }, positions);
+  return { ackedSequence, rejected };
 }

@@ -1,7 +1,8 @@
 /**
  * `DriverService.StreamPositions`: positions in, acknowledgements out, a bounded number of them in flight.
  *
- * A driver has one such stream on a gateway: a newer one ends the older with SUPERSEDED.
+ * A driver has one such stream: a newer one ends the older with SUPERSEDED, at once on the same gateway, and with its
+ * next position where another gateway carries the newer one.
  */
 import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
@@ -11,23 +12,28 @@ import {
   type StreamPositionsResponse,
   StreamPositionsResponseSchema,
 } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
+import type { IdSource } from "@ridegrid/domain";
 import { apiError, callerOf, untilAborted } from "@ridegrid/rpc";
 import { positionsInFlightMax } from "../limits.ts";
 import type { PositionsFate, SubmitPositions } from "../submit-positions.ts";
 
 export interface PositionStreams {
   /** Ends the driver's older stream; the signal aborts when a newer one comes. */
-  open(driverId: string): { readonly superseded: AbortSignal; close(): void };
+  open(driverId: string): PositionStream;
 }
 
-export function createPositionStreams(): PositionStreams {
+/** `id` is a UUIDv7: a newer stream's is greater. */
+export type PositionStream = { readonly id: string; readonly superseded: AbortSignal; close(): void };
+
+export function createPositionStreams(ids: IdSource): PositionStreams {
   const streams = new Map<string, AbortController>();
   return {
     open(driverId) {
-      streams.get(driverId)?.abort(apiError("SUPERSEDED", "A newer position stream of this driver took this one's place"));
+      streams.get(driverId)?.abort(superseded());
       const own = new AbortController();
       streams.set(driverId, own);
       return {
+        id: ids.uuid(),
         superseded: own.signal,
         close: () => {
           if (streams.get(driverId) === own) streams.delete(driverId);
@@ -47,7 +53,8 @@ export async function* streamPositions(
   const driverId = callerOf(context).principal;
   const stream = deps.streams.open(driverId);
   try {
-    yield* untilAborted(acknowledgements(deps.submit, driverId, requests, context.signal), AbortSignal.any([stream.superseded, context.signal]));
+    const submit = (request: StreamPositionsRequest) => deps.submit({ driverId, streamId: stream.id }, [positionOf(request)]);
+    yield* untilAborted(acknowledgements(submit, requests, context.signal), AbortSignal.any([stream.superseded, context.signal]));
   } finally {
     stream.close();
   }
@@ -55,18 +62,22 @@ export async function* streamPositions(
 
 /** In the order the positions came: an acknowledgement never runs ahead of an older position. */
 async function* acknowledgements(
-  submit: SubmitPositions,
-  driverId: string,
+  submit: (request: StreamPositionsRequest) => Promise<PositionsFate>,
   requests: AsyncIterable<StreamPositionsRequest>,
   signal: AbortSignal,
 ): AsyncIterable<StreamPositionsResponse> {
   const inFlight = createWindow<PositionsFate>(positionsInFlightMax);
-  void readAll(requests, signal, inFlight, (request) => submit(driverId, [positionOf(request)]));
+  void readAll(requests, signal, inFlight, submit);
   let ackedSequence = 0n;
   for await (const fate of inFlight) {
+    if (fate.superseded) throw superseded();
     if (fate.ackedSequence > ackedSequence) ackedSequence = fate.ackedSequence;
     yield create(StreamPositionsResponseSchema, { ackedSequence, rejected: fate.rejected });
   }
+}
+
+function superseded(): Error {
+  return apiError("SUPERSEDED", "A newer position stream of this driver took this one's place");
 }
 
 /** Never rejects: what goes wrong ends the window. */

@@ -1,0 +1,26 @@
+/**
+ * Which position stream of a driver is the newest, whatever gateway carries it: two phones of one driver must not pull
+ * his car to and fro. Stream ids are UUIDv7, so the greater is the newer. Bounded: the driver unheard for longest is
+ * forgotten first.
+ */
+export interface StreamOrder {
+  /** Remembers the stream when it is the newest. A batch without a stream belongs to none and supersedes none. */
+  isNewest(driverId: string, streamId: string): boolean;
+}
+
+export function createStreamOrder(capacity: number): StreamOrder {
+  const newest = new Map<string, string>();
+  return {
+    isNewest(driverId, streamId) {
+      if (streamId === "") return true;
+      const known = newest.get(driverId);
+      if (known !== undefined && known > streamId) return false;
+      // Re-inserting keeps the map in order of last use.
+      newest.delete(driverId);
+      newest.set(driverId, streamId);
+      const oldest = newest.size > capacity ? newest.keys().next() : undefined;
+      if (oldest?.done === false) newest.delete(oldest.value);
+      return true;
+    },
+  };
+}
