@@ -44,11 +44,14 @@ export async function createMeshFolder(): Promise<MeshFolder> {
   const marker = randomUUID();
   const portBase = await freePortBase();
 
+  // What a test run sets so that nothing outlives it: a mesh under it would take its Postgres along when it is killed.
+  const { BUN_FEATURE_FLAG_NO_ORPHANS: _, ...environment } = process.env;
+
   function run(...args: readonly string[]): Program {
     const child = spawn(process.execPath, [mainScript, ...args], {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, RIDEGRID_TEST_MARKER: marker },
+      env: { ...environment, RIDEGRID_TEST_MARKER: marker },
     });
     return programOf(child);
   }
