@@ -185,13 +185,20 @@ describe("createRelay()", () => {
     const relay = await startRelay();
     await eventually(() => relay.states().every(({ owner }) => owner));
     const cursors = () => sql`SELECT home_region, epoch, snap_from::text, snap_to::text, last_id FROM outbox_cursor ORDER BY 1`;
-    const [before, lsnBefore] = [JSON.stringify(await cursors()), await walBytes()];
-    await Bun.sleep(1_500);
+    const before = JSON.stringify(await cursors());
+    // A server reports a row's change within a second of it: what was written before may still be counted at first.
+    const written = await eventually(
+      async () => {
+        const rowsBefore = await rowsWritten();
+        await Bun.sleep(1_500);
+        const rows = (await rowsWritten()) - rowsBefore;
+        return rows < 30 ? { rows } : undefined;
+      },
+      { timeoutMs: 15_000, what: "1.5 s with no more writes than two regions' renewals" },
+    );
+    // Two regions renew three times each; a relay that wrote at every look would write a hundred.
+    console.log(`relay: two idle regions wrote ${written.rows} rows in 1.5 s`);
     expect(JSON.stringify(await cursors())).toBe(before);
-    // Two regions renew three times: a few hundred bytes each.
-    const written = (await walBytes()) - lsnBefore;
-    console.log(`relay: two idle regions wrote ${written} bytes of WAL in 1.5 s`);
-    expect(written).toBeLessThan(200_000);
   });
 
   test("hands over in under a second when it stops", async () => {
@@ -213,9 +220,11 @@ describe("createRelay()", () => {
   });
 });
 
-async function walBytes(): Promise<number> {
-  const [at] = await sql<{ bytes: number }[]>`SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::float8 AS bytes`;
-  return at?.bytes ?? 0;
+/** Of this test's own database; the server has others that are busy. */
+async function rowsWritten(): Promise<number> {
+  const [row] = await sql<{ rows: number }[]>`
+    SELECT (tup_inserted + tup_updated + tup_deleted)::int AS rows FROM pg_stat_database WHERE datname = current_database()`;
+  return row?.rows ?? Number.NaN;
 }
 
 describe("appendOutbox()", () => {
