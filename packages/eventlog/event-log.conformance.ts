@@ -253,7 +253,7 @@ function checkWaiting(check: Check): void {
       const began = performance.now();
       await appender.append(topic, 0, [record(`wake-${index}`)]);
       expect((await waiting).map(({ key }) => key)).toEqual([`wake-${index}`]);
-      expect(performance.now() - began).toBeLessThan(1_000);
+      expect(performance.now() - began).toBeLessThan(3_000);
     }
     await other.close();
   });
@@ -264,7 +264,7 @@ function checkWaiting(check: Check): void {
     const began = performance.now();
     setTimeout(() => control.abort(new Error("the consumer stops")), 50);
     await expect(waiting).rejects.toThrow("the consumer stops");
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(3_000);
     await expect(log.read(topic, 0, 0, limits, control.signal)).rejects.toThrow("the consumer stops");
   });
 }
