@@ -101,7 +101,8 @@ describe("createLeaseKeeper()", () => {
     await blocker`LOCK TABLE lease IN ACCESS EXCLUSIVE MODE`;
     const began = performance.now();
     await eventually(() => lost.length === 2, { timeoutMs: 5_000 });
-    expect(performance.now() - began).toBeLessThan(2_100);
+    // A lease is 2 s; the rest is slack for a busy machine.
+    expect(performance.now() - began).toBeLessThan(2_600);
     expect(lost.every(({ signal }) => signal.aborted)).toBe(true);
     await blocker`COMMIT`;
     blocker.release();
