@@ -66,7 +66,7 @@ test("a record that is no proposal becomes a dead letter, and the partition goes
   });
   expect(fromBinary(DeadLetterRecordSchema, copy?.value ?? new Uint8Array())).toMatchObject({
     consumer: "assignment-coordinator",
-    topic: "ewr.match-proposals.v1",
+    topic: "match-proposals.v1",
     attempts: 1,
   });
 });
@@ -87,7 +87,7 @@ test("getPipelineHealth() tells of consumers, outboxes, leases and the process",
   const { health } = await world.as("operator", "o-1").getPipelineHealth({});
   expect(health?.consumers.map(({ region, topic, partition, lag }) => ({ region, topic, partition, lag }))).toContainEqual({
     region: "ewr",
-    topic: "ewr.match-proposals.v1",
+    topic: "match-proposals.v1",
     partition: 0,
     lag: 0n,
   });

@@ -63,7 +63,8 @@ async function lagOf(row: { region: string; topic: string; partition: number; ne
   return {
     region,
     consumer: proposalConsumer,
-    topic,
+    // As every other consumer tells it: the region stands beside.
+    topic: topic.slice(region.length + 1),
     partition,
     nextOffset: BigInt(nextOffset),
     endOffset: BigInt(end),
