@@ -66,7 +66,7 @@ test("a record that is no proposal becomes a dead letter, and the partition goes
   });
   expect(fromBinary(DeadLetterRecordSchema, copy?.value ?? new Uint8Array())).toMatchObject({
     consumer: "assignment-coordinator",
-    topic: "match-proposals.v1",
+    topic: "ewr.match-proposals.v1",
     attempts: 1,
   });
 });
