@@ -34,11 +34,13 @@ export type LogFollowerDeps = {
 
 export function createLogFollower(deps: LogFollowerDeps): LogFollower {
   const { context, eventLog, topic, partition, fromOffset, onRecord, around = (_, work) => work() } = deps;
-  const limits = { maxRecords: readMaxRecords, maxBytes: readMaxBytes, maxWaitMs: readWaitMs };
+  const limits = { maxRecords: readMaxRecords, maxBytes: readMaxBytes };
   const state = { nextOffset: fromOffset, answeredAtMs: null as number | null, atEnd: false, failure: "" };
 
   async function readOnce(signal: AbortSignal): Promise<void> {
-    const records = await eventLog.read(topic, partition, state.nextOffset, limits, signal);
+    // The first answer says that the log is there: matching waits for it, so it must not wait for a record.
+    const maxWaitMs = state.answeredAtMs === null ? 0 : readWaitMs;
+    const records = await eventLog.read(topic, partition, state.nextOffset, { ...limits, maxWaitMs }, signal);
     state.answeredAtMs = context.clock.nowMs();
     state.failure = "";
     if (records.length > 0) around(records, () => handOver(records, signal));

@@ -6,7 +6,7 @@
  */
 import type { Transport } from "@connectrpc/connect";
 import { msFromTimestamp } from "@ridegrid/contracts";
-import { createEmbeddedEventLog, createKafkaEventLog, type EventLog, tracedEventLog } from "@ridegrid/eventlog";
+import { createEmbeddedEventLog, type EventLog, tracedEventLog } from "@ridegrid/eventlog";
 import {
   asService,
   type CallTelemetry,
@@ -70,7 +70,9 @@ export async function compose(options: CompositionOptions): Promise<Composition>
   const hosted = new Map<string, HostedApp>();
   const telemetry: CallTelemetry = { tracer: context.tracer, calls: createCallMetrics(context.meter) };
   const directory = createDirectory(options, hosted, telemetry);
-  const logs = new Map(logRegions(options).map((region) => [region, tracedEventLog(openEventLog(region, options, pools), context)]));
+  const logs = new Map(
+    await Promise.all(logRegions(options).map(async (region) => [region, tracedEventLog(await openEventLog(region, options, pools), context)] as const)),
+  );
   const keepers = [...logs].map(([region, log]) => keepTopics({ region, log, logger: context.logger }));
   const eventLogOf = (region: string): EventLog => {
     const log = logs.get(region);
@@ -87,11 +89,12 @@ export async function compose(options: CompositionOptions): Promise<Composition>
   return lifecycle({ options, hosted, pools, keepers, directory, telemetry, readiness: () => readiness(() => true) });
 }
 
-function openEventLog(region: string, { kafka, context }: CompositionOptions, pools: Pools): EventLog {
+async function openEventLog(region: string, { kafka, context }: CompositionOptions, pools: Pools): Promise<EventLog> {
   const brokers = kafka(region);
-  return brokers === undefined
-    ? createEmbeddedEventLog({ sql: pools.log(region), clock: context.clock })
-    : createKafkaEventLog({ ...brokers, clientId: context.processId, compression: "lz4" });
+  if (brokers === undefined) return createEmbeddedEventLog({ sql: pools.log(region), clock: context.clock });
+  // Its client takes half a second of processor to load, which no start without a broker should pay.
+  const { createKafkaEventLog } = await import("@ridegrid/eventlog/kafka");
+  return createKafkaEventLog({ ...brokers, clientId: context.processId, compression: "lz4" });
 }
 
 /** The coordinator relays to every region; a gateway alone touches no log. */

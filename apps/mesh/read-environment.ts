@@ -5,7 +5,7 @@
  * environment itself.
  */
 import { type Environment, readTracingConfig, readVariable, requireVariable, type TracingConfig, type ValueOf, type VariableName } from "@ridegrid/runtime";
-import type { KafkaEventLogOptions } from "@ridegrid/eventlog";
+import type { KafkaEventLogOptions } from "@ridegrid/eventlog/kafka";
 import type { ServiceName } from "@ridegrid/rpc";
 import { type AppTarget, serviceOfApp, targetName } from "./app-target.ts";
 import { Complaint } from "./complaint.ts";

@@ -81,13 +81,14 @@ async function runSimulation(options: SimulationOptions): Promise<SimulationRepo
   signal.addEventListener("abort", () => void setTimeout(() => end.abort(), farewellMs), { once: true });
   try {
     const before = await topicEnds(world, operator);
-    const online = await scene.fleet.goOnline();
-    if (online === 0 && !signal.aborted)
-      throw new Complaint(`Cannot open the city: none of ${options.drivers} drivers could go online at ${world.gateway.url}`);
-    if (online < options.drivers && !signal.aborted) options.onNotice(`${options.drivers - online} of ${options.drivers} drivers could not go online`);
+    const first = Promise.withResolvers<void>();
+    const shifts = openShifts(options, scene, first.resolve);
+    // A run that is compared with others begins with its whole fleet; scenery begins as soon as somebody can drive.
+    await (options.rides === null ? Promise.race([shifts, first.promise]) : shifts);
     view.enter("running");
     const openedAtMs = clock.nowMs();
     await sendRiders(options, scene, openedAtMs);
+    await shifts;
     const wallSeconds = (clock.nowMs() - openedAtMs) / 1_000;
     view.enter("comparing");
     const platform = signal.aborted
@@ -201,6 +202,14 @@ function invariantCheck(world: World, operator: Identity): () => Promise<void> {
   const seen = new Set<string>();
   let running: Promise<void> | null = null;
   return () => (running ??= checkInvariants(world, operator, seen).finally(() => (running = null)));
+}
+
+/** @throws a `Complaint` when no driver could go online. */
+async function openShifts({ drivers, signal, onNotice }: SimulationOptions, { fleet, world }: Scene, onFirst: () => void): Promise<void> {
+  const online = await fleet.goOnline(onFirst);
+  if (signal.aborted) return;
+  if (online === 0) throw new Complaint(`Cannot open the city: none of ${drivers} drivers could go online at ${world.gateway.url}`);
+  if (online < drivers) onNotice(`${drivers - online} of ${drivers} drivers could not go online`);
 }
 
 /** Sends riders as the demand says and waits for their rides to end; those that do not in time are violations. */

@@ -11,8 +11,8 @@ import type { TripSource } from "./trip-source.ts";
 import type { World } from "./world.ts";
 
 export interface Fleet {
-  /** Resolves to the number of drivers that the platform took. */
-  goOnline(): Promise<number>;
+  /** Resolves to the number of drivers that the platform took. `onFirst` is called at the first of them. */
+  goOnline(onFirst?: () => void): Promise<number>;
   goOffline(): Promise<void>;
 }
 
@@ -39,9 +39,9 @@ export function createFleet({ world, city, source, random, positions, drivers, s
   });
   const online: DriverAgent[] = [];
   return {
-    async goOnline() {
+    async goOnline(onFirst) {
       await inGroups(agents, shiftsInFlightMax, async (agent) => {
-        if (!world.signal.aborted && (await agent.goOnline())) online.push(agent);
+        if (!world.signal.aborted && (await agent.goOnline()) && online.push(agent) === 1) onFirst?.();
       });
       return online.length;
     },

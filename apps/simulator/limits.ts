@@ -44,6 +44,8 @@ export const retryMaxMs = 8_000;
 export const askAgainMs = 500;
 /** How long a platform may take to answer at all before a simulation does not start. */
 export const startPatienceMs = 10_000;
+/** How often it is tried: a refused connection costs next to nothing, and somebody waits. */
+export const startPollMs = 20;
 
 /** A token is renewed this long before it expires. */
 export const tokenMarginMs = 60_000;

@@ -7,7 +7,7 @@ import { Complaint } from "./complaint.ts";
 import { failureOf } from "./failure.ts";
 import type { GatewayClient } from "./gateway-client.ts";
 import type { Identity } from "./identity.ts";
-import { retryBaseMs, startPatienceMs } from "./limits.ts";
+import { startPatienceMs, startPollMs } from "./limits.ts";
 import { pause } from "./pause.ts";
 
 export type LookupDeps = {
@@ -40,7 +40,7 @@ async function listRegions({ gateway, operator, clock, signal, patienceMs = star
       const detail = cause instanceof Error ? cause.message : String(cause);
       const hopeless = failure.kind === "refused" || clock.nowMs() > deadlineMs || signal.aborted;
       if (hopeless) throw new Complaint(`Cannot reach the platform at ${gateway.url}: ${detail}`, { cause });
-      await pause(retryBaseMs, signal);
+      await pause(startPollMs, signal);
     }
   }
 }

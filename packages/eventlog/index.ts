@@ -1,9 +1,11 @@
-/** The log port and its embedded adapter; outbox and relay; leases, checkpoints, dead letters and the loop that uses them. */
+/**
+ * The log port and its embedded adapter; outbox and relay; leases, checkpoints, dead letters and the loop that uses them.
+ * The Kafka adapter is `@ridegrid/eventlog/kafka`: its client takes longer to load than all the rest.
+ */
 export { type CheckpointKey, type CheckpointOffset, Fenced, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 export { type ConsumedBatch, type ConsumerDeps, type ConsumerEnd, runConsumer } from "./consumer.ts";
 export { createDeadLetterStore, type DeadLetter, type DeadLetterStore, type DeadLetterSummary, PoisonRecord } from "./dead-letter.ts";
 export type { HostContext, Log, Pool, Queryable, Transaction } from "./dependencies.ts";
-export { createKafkaEventLog, type KafkaEventLogOptions } from "./event-log.kafka.ts";
 export { createEmbeddedEventLog, type EmbeddedEventLog } from "./event-log.embedded.ts";
 export {
   type EventLog,
