@@ -23,7 +23,7 @@ export function banner({ file, directory, headline, processes, city, notes }: Ba
     file.kafka === undefined
       ? `  embedded   Postgres (real server, npm binaries; durable) and the event log in it; development token issuer; metrics in memory`
       : `  embedded   Postgres (real server, npm binaries; durable); development token issuer; metrics in memory`,
-    ...(file.kafka === undefined ? [] : [`  event log  a real Kafka broker (Apache Kafka, one node) at ${file.kafka}, both regions by topic prefix`]),
+    ...(file.kafka === undefined ? [] : [`  event log  ${brokerLine(file.pids["kafka"])} at ${file.kafka}, regions told apart by topic prefix`]),
     `  services   ${processes ? "one process each, h2c between them, supervised" : "all in one process, in-memory calls between them"}`,
     `  city       ${city}`,
     `  data       ${directory}  (kept between starts; --reset clears it)`,
@@ -32,4 +32,8 @@ export function banner({ file, directory, headline, processes, city, notes }: Ba
     `  stop       Ctrl-C`,
   ];
   return `\n${lines.join("\n")}\n\n`;
+}
+
+function brokerLine(ownPid: number | undefined): string {
+  return ownPid === undefined ? "the Kafka brokers of KAFKA_BROKERS" : "a real Kafka broker (Apache Kafka, one node)";
 }

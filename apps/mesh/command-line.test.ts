@@ -62,8 +62,13 @@ describe("parseStart()", () => {
 
 describe("parseSim()", () => {
   test("finds --url among flags that are not its own", () => {
-    expect(parseSim(["--rides", "5", "--url", "http://x", "--speedup", "2"])).toEqual({ url: "http://x", json: false, help: false });
-    expect(parseSim(["--rides", "5", "--json"])).toEqual({ url: undefined, json: true, help: false });
+    expect(parseSim(["--rides", "5", "--url", "http://x", "--speedup", "2"])).toEqual({ url: "http://x", kafka: false, json: false, help: false });
+    expect(parseSim(["--rides", "5", "--json"])).toEqual({ url: undefined, kafka: false, json: true, help: false });
+  });
+
+  test("knows --kafka, which excludes --url", () => {
+    expect(parseSim(["--rides", "5", "--kafka"]).kafka).toBe(true);
+    expect(() => parseSim(["--kafka", "--url", "http://x"])).toThrow("a mesh of its own");
   });
 
   test("complains about a --url without a value", () => {

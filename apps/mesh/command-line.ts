@@ -71,18 +71,19 @@ export function parseStart(args: readonly string[]): StartOptions {
   return { apps: [...new Set(apps)], regions: [...new Set(regions)] };
 }
 
-export type SimOptions = { readonly url: string | undefined; readonly json: boolean; readonly help: boolean };
+export type SimOptions = { readonly url: string | undefined; readonly kafka: boolean; readonly json: boolean; readonly help: boolean };
 
-/** Every flag goes on to the simulator; only `--url` is looked at here. */
+/** Every flag but `--kafka` goes on to the simulator; here it is looked at where its mesh comes from. */
 export function parseSim(args: readonly string[]): SimOptions {
   const { values } = parseArgs({
     args: [...args],
     strict: false,
     allowPositionals: true,
-    options: { url: { type: "string" }, json: { type: "boolean" }, help: { type: "boolean" } },
+    options: { url: { type: "string" }, kafka: { type: "boolean" }, json: { type: "boolean" }, help: { type: "boolean" } },
   });
   if (values.url === true) throw new Complaint('Cannot run "sim": --url needs a value');
-  return { url: typeof values.url === "string" ? values.url : undefined, json: values.json === true, help: values.help === true };
+  if (values.url !== undefined && values.kafka === true) throw new Complaint('Cannot run "sim": --kafka is for a mesh of its own, and --url names another');
+  return { url: typeof values.url === "string" ? values.url : undefined, kafka: values.kafka === true, json: values.json === true, help: values.help === true };
 }
 
 type Parsed = { readonly values: Readonly<Record<string, unknown>>; readonly positionals: readonly string[] };

@@ -25,8 +25,8 @@ import type { Regions } from "@ridegrid/spatial";
 import { buildApp, type HostedApp } from "./build-app.ts";
 import { type AppTarget, serviceOfApp, targetName } from "./app-target.ts";
 import { Complaint } from "./complaint.ts";
-import { keepTopics, type TopicKeeper } from "./keep-topics.ts";
-import { coordinatorPoolMax, eventLogPoolMax, matchingPoolMax, statePoolMax } from "./limits.ts";
+import { keepTopics, startTopics, type TopicKeeper } from "./keep-topics.ts";
+import { brokerWaitMs, coordinatorPoolMax, eventLogPoolMax, matchingPoolMax, statePoolMax } from "./limits.ts";
 import type { EdgeConfig, IdentityConfig, KafkaConfig } from "./read-environment.ts";
 import { type StatusServer, serveStatus } from "./status-server.ts";
 
@@ -73,7 +73,7 @@ export async function compose(options: CompositionOptions): Promise<Composition>
   const logs = new Map(
     await Promise.all(logRegions(options).map(async (region) => [region, tracedEventLog(await openEventLog(region, options, pools), context)] as const)),
   );
-  const keepers = [...logs].map(([region, log]) => keepTopics({ region, log, logger: context.logger }));
+  const keepers = [...logs].map(([region, log]) => keepTopics({ region, log, logger: context.logger, brokers: brokersOf(options.kafka(region)) }));
   const eventLogOf = (region: string): EventLog => {
     const log = logs.get(region);
     if (log === undefined) throw new Error(`No event log of region "${region}" is open in this process`);
@@ -95,6 +95,10 @@ async function openEventLog(region: string, { kafka, context }: CompositionOptio
   // Its client takes half a second of processor to load, which no start without a broker should pay.
   const { createKafkaEventLog } = await import("@ridegrid/eventlog/kafka");
   return createKafkaEventLog({ ...brokers, clientId: context.processId, compression: "lz4" });
+}
+
+function brokersOf(kafka: KafkaConfig | undefined) {
+  return kafka === undefined ? undefined : { addresses: kafka.brokers, waitMs: brokerWaitMs };
 }
 
 /** The coordinator relays to every region; a gateway alone touches no log. */
@@ -138,7 +142,7 @@ function lifecycle({ options, hosted, pools, keepers, directory, telemetry, read
         options.metricsPort === undefined
           ? undefined
           : serveStatus({ host: options.host, port: options.metricsPort, metricsText: options.metricsText, readiness });
-      await Promise.all(keepers.map((keeper) => keeper.start()));
+      await startTopics(keepers, options.context.logger);
       await startInTiers(hosted, options.context.logger, async () => {
         if (options.internalPort !== undefined) listener = await listenToPeers(options, { port: options.internalPort, hosted, telemetry });
       });

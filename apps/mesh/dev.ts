@@ -112,5 +112,6 @@ function report(file: MeshFile, { headline, directory, options, notes }: Report,
 async function reset(directory: string): Promise<void> {
   removeMeshFile(directory);
   await resetPostgres(directory);
+  rmSync(join(directory, "kafka"), { recursive: true, force: true });
   rmSync(join(directory, "secrets.json"), { force: true });
 }

@@ -48,6 +48,8 @@ export const statePoolMax = 6;
 export const eventLogPoolMax = 6;
 /** How long a start waits for the first measurement of the clock, and the pause between tries. */
 export const clockFirstMeasureWaitMs = 1_000;
+/** How long a start waits for brokers none of which answers; a broker that was killed is back sooner. */
+export const brokerWaitMs = 10_000;
 /** How soon the topics of a log that did not answer are asked for again. */
 export const topicsRetryMs = 1_000;
 /** Everything above for two regions in one process each, with room for tests and a person with psql. */

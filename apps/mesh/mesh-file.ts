@@ -12,7 +12,7 @@ export type MeshFile = {
   readonly gateways: Readonly<Record<string, string>>;
   readonly grpc: Readonly<Record<string, string>>;
   readonly metrics: Readonly<Record<string, string>>;
-  /** "host:port" of the broker, with `--kafka`. */
+  /** "host:port" of the broker that `--kafka` started, or of those that `KAFKA_BROKERS` names. */
   readonly kafka?: string;
   readonly databaseUrl: string;
   readonly startedAt: string;

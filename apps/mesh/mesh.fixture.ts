@@ -37,7 +37,12 @@ export interface MeshFolder {
   reap(): Promise<void>;
 }
 
-export async function createMeshFolder(): Promise<MeshFolder> {
+export type MeshFolderOptions = {
+  /** Of everything that is started from the folder, beside the test's own. */
+  readonly environment?: Readonly<Record<string, string>>;
+};
+
+export async function createMeshFolder({ environment: more = {} }: MeshFolderOptions = {}): Promise<MeshFolder> {
   const directory = mkdtempSync(join(tmpdir(), "ridegrid-mesh-"));
   // As root, Postgres runs as another user who must be able to come in.
   chmodSync(directory, 0o755);
@@ -45,13 +50,14 @@ export async function createMeshFolder(): Promise<MeshFolder> {
   const portBase = await freePortBase();
 
   // What a test run sets so that nothing outlives it: a mesh under it would take its Postgres along when it is killed.
-  const { BUN_FEATURE_FLAG_NO_ORPHANS: _, ...environment } = process.env;
+  // Where the logs are is each test's own choice.
+  const { BUN_FEATURE_FLAG_NO_ORPHANS: _, KAFKA_BROKERS: __, ...environment } = process.env;
 
   function run(...args: readonly string[]): Program {
     const child = spawn(process.execPath, [mainScript, ...args], {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...environment, RIDEGRID_TEST_MARKER: marker },
+      env: { ...environment, ...more, RIDEGRID_TEST_MARKER: marker },
     });
     return programOf(child);
   }

@@ -14,9 +14,9 @@ import { Complaint } from "./complaint.ts";
 import { logDatabaseName, platformDatabase } from "./database-names.ts";
 import { createPortPlan, type PortChoice, type PortPlan } from "./free-port.ts";
 import { isKeptDown } from "./kept-down.ts";
-import { type KeptKafka, keepKafka } from "./kept-kafka.ts";
 import { keepPostgres, type KeptPostgres } from "./kept-postgres.ts";
 import { gatewayPortFirst, grpcPortFirst, portsPerRegion, readyPollMs, readyTimeoutMs } from "./limits.ts";
+import { type MeshBrokers, openBrokers } from "./mesh-brokers.ts";
 import { type MeshFile, removeMeshFile, writeMeshFile } from "./mesh-file.ts";
 import { ensureDatabases, preparePlatform } from "./prepare-databases.ts";
 import { type LogLevel, readEdge } from "./read-environment.ts";
@@ -77,20 +77,21 @@ async function startParts(options: MeshOptions, undo: (() => Promise<void> | voi
   const { directory, logger, signal } = options;
   mkdirSync(directory, { recursive: true });
   removeMeshFile(directory);
+  const onRestart = (): void => publish(state);
   const state: MeshState = { options, startedAt: new Date().toISOString(), ready: false };
   const ports = createPortPlan(options.ports);
   const regions = readRegionsFile(options.regionsFile);
   const regionIds = regions.all.map((region) => region.id);
   const gatewayPorts = await planGateways(regionIds, ports, options.portOffset);
 
+  const brokers = await openBrokers({ ...options, ownBroker: options.kafka, regions: regionIds, ports, onRestart });
+  state.brokers = brokers;
+  undo.push(() => brokers.stop());
+  signal.throwIfAborted();
   // Whoever needs them says what is wrong with them.
   if (!options.processes && !options.watch) void loadApps().catch(() => {});
-  state.postgres = await keepPostgres({ directory, ports, portOffset: options.portOffset, logger, onRestart: () => publish(state) });
+  state.postgres = await keepPostgres({ directory, ports, portOffset: options.portOffset, logger, onRestart });
   undo.push(() => state.postgres?.stop());
-  if (options.kafka) {
-    state.kafka = await keepKafka({ directory, ports, portOffset: options.portOffset, logger, onRestart: () => publish(state) });
-    undo.push(() => state.kafka?.stop());
-  }
   signal.throwIfAborted();
   await ensureDatabases(state.postgres.databaseUrl("postgres"), [platformDatabase, ...regionIds.map(logDatabaseName)]);
   await preparePlatform(state.postgres.databaseUrl(platformDatabase));
@@ -103,7 +104,7 @@ async function startParts(options: MeshOptions, undo: (() => Promise<void> | voi
     secrets: await ensureSecrets(directory),
     databaseUrl: state.postgres.databaseUrl(platformDatabase),
     logDatabaseUrl: (region) => state.postgres?.databaseUrl(logDatabaseName(region)) ?? "",
-    kafka: state.kafka?.address,
+    kafka: brokers.of,
     gatewayPorts,
     logFormat: options.logFormat,
     logLevel: options.logLevel,
@@ -134,7 +135,7 @@ type MeshState = {
   readonly options: MeshOptions;
   readonly startedAt: string;
   postgres?: KeptPostgres;
-  kafka?: KeptKafka;
+  brokers?: MeshBrokers;
   plan?: AppsPlan;
   apps?: RunningApps;
   city?: City | undefined;
@@ -157,7 +158,8 @@ async function planGateways(
 }
 
 async function makeApps(state: MeshState, plan: AppsPlan, ports: PortPlan): Promise<RunningApps> {
-  const { directory, processes, watch, environment, logger, write, portOffset } = state.options;
+  const { directory, processes, watch, logger, write, portOffset } = state.options;
+  const environment = { ...state.options.environment, ...state.brokers?.environment };
   // Code cannot be loaded twice into one process: what a change restarts lives in a child.
   if (!processes && !watch) return await runInProcess(plan, { logger, edge: readEdge(environment, "the mesh"), tracing: readTracingConfig(environment) });
   const grouping = processes ? "each app" : "together";
@@ -199,22 +201,22 @@ function publish(state: MeshState): void {
   if (state.ready) writeMeshFile(state.options.directory, fileOf(state));
 }
 
-function fileOf({ plan, apps, postgres, kafka, city, startedAt }: MeshState): MeshFile {
+function fileOf({ plan, apps, postgres, brokers, city, startedAt }: MeshState): MeshFile {
   if (plan === undefined || apps === undefined || postgres === undefined) throw new Error("Cannot describe the mesh: it has not started");
   const regions = [...plan.gatewayPorts.keys()];
-  const cityPid = city?.pid();
+  const [cityPid, kafkaPid] = [city?.pid(), brokers?.pid()];
   return {
     pids: {
       mesh: process.pid,
       postgres: postgres.pid(),
-      ...(kafka === undefined ? {} : { kafka: kafka.pid() }),
+      ...(kafkaPid === undefined ? {} : { kafka: kafkaPid }),
       ...apps.pids(),
       ...(cityPid === undefined ? {} : { simulator: cityPid }),
     },
     gateways: Object.fromEntries(regions.map((region) => [region, gatewayUrl(plan, region)])),
     grpc: Object.fromEntries(regions.map((region) => [region, `localhost:${portsOf(plan, region).grpc}`])),
     metrics: apps.metrics(),
-    ...(kafka === undefined ? {} : { kafka: kafka.address }),
+    ...(brokers?.addresses === undefined ? {} : { kafka: brokers.addresses }),
     databaseUrl: plan.databaseUrl,
     startedAt,
   };

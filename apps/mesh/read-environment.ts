@@ -4,6 +4,7 @@
  * Which variables there are is `packages/runtime`'s list; this says which app needs which. Only `main.ts` touches the
  * environment itself.
  */
+import { readFileSync } from "node:fs";
 import { type Environment, readTracingConfig, readVariable, requireVariable, type TracingConfig, type ValueOf, type VariableName } from "@ridegrid/runtime";
 import type { KafkaEventLogOptions } from "@ridegrid/eventlog/kafka";
 import type { ServiceName } from "@ridegrid/rpc";
@@ -77,7 +78,7 @@ export function readEnvironment(env: Environment, targets: readonly AppTarget[])
   };
 }
 
-function readKafka(env: Environment, region: string): KafkaConfig | undefined {
+export function readKafka(env: Environment, region: string): KafkaConfig | undefined {
   const brokers = readVariable(env, "KAFKA_BROKERS", { region });
   if (brokers === undefined) return undefined;
   const mechanism = readVariable(env, "KAFKA_SASL_MECHANISM");
@@ -85,11 +86,22 @@ function readKafka(env: Environment, region: string): KafkaConfig | undefined {
   return {
     brokers,
     replicas: requireVariable(env, "KAFKA_REPLICAS"),
-    ...(requireVariable(env, "KAFKA_TLS") === "on" ? { tls: {} } : {}),
+    ...(requireVariable(env, "KAFKA_TLS") === "on" ? { tls: certificates(env) } : {}),
     ...(mechanism === undefined
       ? {}
       : { sasl: { mechanism, username: requireVariable(env, "KAFKA_SASL_USERNAME", needed), password: requireVariable(env, "KAFKA_SASL_PASSWORD", needed) } }),
   };
+}
+
+/** Whom to believe: the system's authorities when no file is named. */
+function certificates(env: Environment): NonNullable<KafkaConfig["tls"]> {
+  const path = readVariable(env, "KAFKA_TLS_CA_FILE");
+  if (path === undefined) return {};
+  try {
+    return { ca: readFileSync(path, "utf8") };
+  } catch (cause) {
+    throw new Complaint(`Cannot start: KAFKA_TLS_CA_FILE "${path}" cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
 }
 
 export function readEdge(env: Environment, neededBy: string): EdgeConfig {

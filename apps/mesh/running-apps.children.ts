@@ -124,7 +124,6 @@ function sharedEnvironment({ plan, environment }: ChildrenOptions, groups: reado
         }),
       ),
     ),
-    ...(plan.kafka === undefined ? {} : { KAFKA_BROKERS: plan.kafka, KAFKA_REPLICAS: "1" }),
     NODE_ENV: "development",
     DATABASE_URL: plan.databaseUrl,
     RIDEGRID_REGIONS_FILE: plan.regionsFile,

@@ -17,7 +17,7 @@ export async function runInProcess(plan: AppsPlan, { logger, edge, tracing }: In
     regions: plan.regions,
     databaseUrl: plan.databaseUrl,
     logDatabaseUrl: plan.logDatabaseUrl,
-    kafka: () => (plan.kafka === undefined ? undefined : { brokers: [plan.kafka], replicas: 1 }),
+    kafka: plan.kafka,
     identity: { kind: "development", issuerJwk: plan.secrets.issuerJwk },
     pinSecret: plan.secrets.pinSecret,
     meshToken: plan.secrets.meshToken,

@@ -1,7 +1,7 @@
 /** The apps of a mesh as their keeper sees them, whether they share its process or have their own. */
 import type { Regions } from "@ridegrid/spatial";
 import type { AppTarget } from "./app-target.ts";
-import type { LogLevel } from "./read-environment.ts";
+import type { KafkaConfig, LogLevel } from "./read-environment.ts";
 import type { Secrets } from "./secrets.ts";
 
 export interface RunningApps {
@@ -26,8 +26,8 @@ export type AppsPlan = {
   readonly secrets: Secrets;
   readonly databaseUrl: string;
   readonly logDatabaseUrl: (region: string) => string;
-  /** "host:port" of the broker that holds every region's log; the embedded log when undefined. */
-  readonly kafka: string | undefined;
+  /** Where a region's log is on brokers; on the embedded log when undefined. */
+  readonly kafka: (region: string) => KafkaConfig | undefined;
   readonly gatewayPorts: ReadonlyMap<string, { readonly http: number; readonly grpc: number }>;
   readonly logFormat: "json" | "readable";
   readonly logLevel: LogLevel;

@@ -23,7 +23,8 @@ import type { Output } from "./dev.ts";
 export async function sim(options: SimOptions, args: readonly string[], environment: Environment, output: Output): Promise<number> {
   const stop = new AbortController();
   void untilAskedToStop().then((reason) => stop.abort(new Error(reason)));
-  if (options.url !== undefined || options.help) return await runSimulator(args, environment, stop.signal);
+  const forSimulator = args.filter((argument) => argument !== "--kafka");
+  if (options.url !== undefined || options.help) return await runSimulator(forSimulator, environment, stop.signal);
   const directory = mkdtempSync(join(tmpdir(), "ridegrid-sim-"));
   // As root, Postgres runs as another user who must be able to come in. Secrets have a mode of their own.
   chmodSync(directory, 0o755);
@@ -36,7 +37,7 @@ export async function sim(options: SimOptions, args: readonly string[], environm
       portOffset: 0,
       processes: false,
       watch: false,
-      kafka: false,
+      kafka: options.kafka,
       city: undefined,
       environment,
       logFormat: "readable",
@@ -46,7 +47,7 @@ export async function sim(options: SimOptions, args: readonly string[], environm
       signal: stop.signal,
     });
     const url = Object.values(mesh.file().gateways)[0] ?? "";
-    return await runSimulator(["--url", url, ...args], environment, stop.signal);
+    return await runSimulator(["--url", url, ...forSimulator], environment, stop.signal);
   } catch (error) {
     if (stop.signal.aborted) return stoppedExitCode;
     throw error;

@@ -132,6 +132,32 @@ function checkManyAppenders(check: Check, incapable: Incapable): void {
     }
   });
 
+  check("many readers of one client, of one partition and of several, all read everything", async ({ log, topic }) => {
+    const keysOf = (partition: number): readonly string[] => Array.from({ length: 60 }, (_, index) => `${partition}/${index}`);
+    const readers = [0, 0, 0, 1, 1, 2, 3].map(async (partition) => {
+      const seen: string[] = [];
+      for (let offset = 0; seen.length < 60;) {
+        const records = await log.read(topic, partition, offset, { ...limits, maxRecords: 7, maxWaitMs: 1_000 }, AbortSignal.timeout(20_000));
+        seen.push(...records.map(({ key }) => key));
+        offset = (records.at(-1)?.offset ?? offset - 1) + 1;
+      }
+      return { partition, seen };
+    });
+    for (let index = 0; index < 60; index += 20)
+      await Promise.all(
+        [0, 1, 2, 3].map((partition) =>
+          log.append(
+            topic,
+            partition,
+            keysOf(partition)
+              .slice(index, index + 20)
+              .map((key) => record(key)),
+          ),
+        ),
+      );
+    for (const { partition, seen } of await Promise.all(readers)) expect(seen).toEqual([...keysOf(partition)]);
+  });
+
   check(
     "an append whose answer was lost is repeated: read() shows it twice, and first occurrences in order",
     async ({ under, log, topic }) => {

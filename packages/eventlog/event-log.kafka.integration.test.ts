@@ -1,53 +1,128 @@
 /** The Kafka adapter on a real broker: the suite that every adapter passes, and what only a broker can do to it. */
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { Admin } from "@platformatic/kafka";
-import { startTestBroker, testBrokerMissing } from "@ridegrid/testing";
+import { createSelfSigned, startTestBroker, testBrokerMissing } from "@ridegrid/testing";
 import { eventLogConformance } from "./event-log.conformance.ts";
-import { createKafkaEventLog } from "./event-log.kafka.ts";
+import type { KafkaEventLogOptions } from "./event-log.kafka.ts";
+import { LogRefused } from "./event-log.ts";
+import { appendUntilStored, never, newKafkaTopic, numbered, openKafka, readAll, readLimits } from "./kafka-log.fixture.ts";
 import { kafkaLimits } from "./limits.kafka.ts";
+
+/** Brokers of others, where the machine names some: the suite runs on them, too. */
+const elsewhere = process.env["KAFKA_BROKERS"];
+if (elsewhere !== undefined)
+  conformanceOn(`Kafka at ${elsewhere}`, elsewhere.split(","), { loseNextAnswer: "no proxy stands in front of KAFKA_BROKERS to lose answers" });
+
+function conformanceOn(name: string, brokers: readonly string[], lost: { readonly loseNextAnswer: string } | (() => void)): void {
+  eventLogConformance(
+    name,
+    async () => {
+      const log = openKafka(brokers);
+      const admin = new Admin({ clientId: "trimmer", bootstrapBrokers: [...brokers] });
+      return {
+        log,
+        open: async () => openKafka(brokers),
+        async trim(topic, partition, offset) {
+          await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition, offset: BigInt(offset) }] }] });
+        },
+        ...(typeof lost === "function" ? { loseNextAnswer: lost } : {}),
+        async close() {
+          await admin.close();
+          await log.close();
+        },
+      };
+    },
+    typeof lost === "function" ? {} : lost,
+  );
+}
+
+const user = { name: "ridegrid", password: "right" };
+const sasl = { mechanism: "PLAIN", username: user.name, password: user.password } as const;
+const slackMs = 60_000;
 
 const missing = testBrokerMissing();
 if (missing === null) {
-  const broker = await startTestBroker();
-  afterAll(() => broker.stop());
-  let clients = 0;
-  const open = (compression: "none" | "lz4" | "zstd" = "none") =>
-    createKafkaEventLog({ brokers: [broker.address], clientId: `test-${clients++}`, replicas: 1, compression });
-
-  eventLogConformance("Kafka", async () => {
-    const log = open();
-    const admin = new Admin({ clientId: "trimmer", bootstrapBrokers: [broker.address] });
-    return {
-      log,
-      open: async () => open(),
-      async trim(topic, partition, offset) {
-        await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition, offset: BigInt(offset) }] }] });
-      },
-      // The client repeats a send by itself; every one of its tries must go unanswered.
-      loseNextAnswer: () => broker.proxy.loseProduceAnswers(kafkaLimits.retries + 1),
-      async close() {
-        await admin.close();
-        await log.close();
-      },
-    };
+  const signed = await createSelfSigned();
+  const broker = await startTestBroker({ doors: [{ name: "SECURE", user, keystore: signed.keystore }] });
+  afterAll(async () => {
+    await broker.stop();
+    signed.remove();
   });
 
-  for (const compression of ["lz4", "zstd"] as const) {
-    test(`records survive ${compression} compression`, async () => {
-      const log = open(compression);
-      const topic = `compressed.${compression}.${Bun.randomUUIDv7()}`;
-      await log.ensureTopics([{ topic, partitions: 1, retentionMs: 3_600_000 }]);
-      const value = new Uint8Array(50_000).fill(42);
-      await log.append(topic, 0, [{ key: "k", value, headers: { a: "b" } }]);
-      const [stored] = await log.read(topic, 0, 0, { maxRecords: 10, maxBytes: 1_000_000, maxWaitMs: 5_000 }, new AbortController().signal);
-      expect({ ...stored, value: [...(stored?.value ?? [])] }).toMatchObject({ key: "k", headers: { a: "b" }, value: [...value] });
-      await log.close();
-    });
-  }
+  // The client repeats a send by itself; every one of its tries must go unanswered.
+  conformanceOn("Kafka", [broker.address], () => broker.proxy.loseProduceAnswers(kafkaLimits.retries + 1));
 
   test("answers were really lost", () => {
     expect(broker.proxy.lost()).toBeGreaterThan(0);
   });
+
+  for (const compression of ["lz4", "zstd"] as const)
+    test(`records survive ${compression} compression, and take less room`, async () => {
+      const { log, topic } = await newKafkaTopic([broker.address], { compression });
+      const value = new Uint8Array(50_000).fill(42);
+      await log.append(topic, 0, [{ key: "k", value, headers: { a: "b" } }]);
+      const [stored] = await log.read(topic, 0, 0, readLimits, never);
+      expect({ ...stored, value: [...(stored?.value ?? [])] }).toMatchObject({ key: "k", headers: { a: "b" }, value: [...value] });
+      expect(await bytesOf(topic)).toBeWithin(1, value.length / 10);
+      await log.close();
+    });
+
+  /** What partition 0 takes on the broker's disk. */
+  async function bytesOf(topic: string): Promise<number> {
+    const admin = new Admin({ clientId: "disk", bootstrapBrokers: [broker.address] });
+    const [disk] = await admin.describeLogDirs({ topics: [{ name: topic, partitions: [0] }] });
+    await admin.close();
+    return Number(disk?.results[0]?.topics[0]?.partitions[0]?.partitionSize);
+  }
+
+  describe("over TLS, by name and password", () => {
+    const brokers = [broker.door("SECURE").address];
+
+    test("records are appended and read", async () => {
+      const { log, topic } = await newKafkaTopic(brokers, { sasl, tls: { ca: signed.certificate } });
+      await log.append(topic, 0, [{ key: "k", value: new Uint8Array([1, 2]), headers: {} }]);
+      expect((await log.read(topic, 0, 0, readLimits, never)).map(({ key, value }) => [key, ...value])).toEqual([["k", 1, 2]]);
+      await log.close();
+    });
+
+    test("a certificate that another vouches for is refused, and so is a wrong password", async () => {
+      const other = await createSelfSigned();
+      const wrong: readonly [Partial<KafkaEventLogOptions>, string][] = [
+        [{ sasl, tls: { ca: other.certificate } }, "self signed certificate"],
+        [{ sasl: { ...sasl, password: "wrong" }, tls: { ca: signed.certificate } }, "SASL authentication failed"],
+        [{ sasl: { ...sasl, mechanism: "SCRAM-SHA-256" }, tls: { ca: signed.certificate } }, "does not support the requested SASL mechanism"],
+      ];
+      for (const [options, words] of wrong) {
+        const log = openKafka(brokers, options);
+        const failure = await log.ensureTopics([{ topic: "refused", partitions: 1, retentionMs: 3_600_000 }]).catch((error: unknown) => error);
+        expect(failure).toBeInstanceOf(LogRefused);
+        expect(String(failure)).toContain(words);
+        await log.close();
+      }
+      other.remove();
+    });
+  });
+
+  test(
+    "an append to a paused broker ends at its deadline, its outcome unknown; what follows keeps the order",
+    async () => {
+      const { log, topic } = await newKafkaTopic([broker.address]);
+      await log.append(topic, 0, numbered(1));
+      broker.signal("SIGSTOP");
+      const began = performance.now();
+      const failure = await log.append(topic, 0, numbered(2)).catch((error: unknown) => error);
+      const tookMs = performance.now() - began;
+      broker.signal("SIGCONT");
+      expect(String(failure)).toContain("they may or may not be stored");
+      expect(tookMs).toBeWithin(kafkaLimits.appendTimeoutMs - 100, kafkaLimits.appendTimeoutMs + 10_000);
+      await appendUntilStored(log, topic, 0, numbered(2));
+      await log.append(topic, 0, numbered(3));
+      const keys = (await readAll(log, topic, 0)).map(({ key }) => key);
+      expect([...new Set(keys)]).toEqual(["1", "2", "3"]);
+      await log.close();
+    },
+    slackMs,
+  );
 } else {
   test.skip(`the Kafka adapter on a real broker (${missing})`, () => {});
 }

@@ -10,6 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ConnectionOptions } from "node:tls";
 import {
   type EventLog,
+  LogRefused,
   type LogRecord,
   OffsetAboveEnd,
   OffsetBelowStart,
@@ -42,7 +43,7 @@ export function createKafkaEventLog(options: KafkaEventLogOptions): EventLog {
   const producers = createProducerSlot(options);
   const readers = createReaderPool(options);
   return {
-    ensureTopics: (topics) => ensureTopics(admin, topics, options.replicas),
+    ensureTopics: (topics) => ensureTopics(admin, topics, options.replicas).catch(toldPlainly),
     append: (topic, partition, records) => producers.append({ topic, partition }, records),
     read: (topic, partition, fromOffset, limits, signal) => read(readers, { topic, partition }, fromOffset, limits, signal),
     bounds: (topic, partition) => readers.use({ topic, partition }, (consumer) => bounds(consumer, { topic, partition })),
@@ -70,6 +71,11 @@ function clientOptions({ brokers, clientId, tls, sasl }: KafkaEventLogOptions) {
 
 async function ensureTopics(admin: Admin, topics: readonly TopicConfig[], replicas: number): Promise<void> {
   const existing = new Set(await admin.listTopics());
+  // Before anything is made: a contract that is broken in one topic is broken.
+  await untilKnown(
+    admin,
+    topics.filter(({ topic }) => existing.has(topic)),
+  );
   for (const { topic, partitions, retentionMs } of topics) {
     if (existing.has(topic)) continue;
     const configs = [
@@ -82,6 +88,28 @@ async function ensureTopics(admin: Admin, topics: readonly TopicConfig[], replic
     });
   }
   await untilKnown(admin, topics);
+}
+
+/** What the client buries in aggregates of aggregates, in its own last words. */
+function toldPlainly(error: unknown): never {
+  if (error instanceof PartitionCountMismatch) throw error;
+  const [refusal] = [...apiErrors(error)].filter((name) => refusals.test(name));
+  const words = lastWords(error);
+  if (refusal !== undefined) throw new LogRefused(words.includes(refusal) ? words : `${refusal}: ${words}`, { cause: error });
+  throw new Error(words, { cause: error });
+}
+
+/** Not let in: by SASL, by rights, or because the broker's certificate is not to be believed. */
+const refusals = /^(SASL_AUTHENTICATION_FAILED|UNSUPPORTED_SASL_MECHANISM|ILLEGAL_SASL_STATE|\w+_AUTHORIZATION_FAILED|\w*CERT\w*|UNABLE_TO_VERIFY\w+)$/;
+
+function lastWords(error: unknown): string {
+  let deepest = error;
+  for (let depth = 0; depth < 16 && deepest instanceof Error; depth++) {
+    const inner: unknown = "errors" in deepest && Array.isArray(deepest.errors) ? (deepest.errors.at(-1) ?? deepest.cause) : deepest.cause;
+    if (inner === undefined) break;
+    deepest = inner;
+  }
+  return (deepest instanceof Error ? deepest.message : String(deepest)).replaceAll("\n", " ");
 }
 
 /** A new topic is known to the controller first and to the brokers a moment later. */

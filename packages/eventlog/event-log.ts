@@ -38,7 +38,10 @@ export type PartitionBounds = { readonly start: number; readonly end: number };
 export type TopicConfig = { readonly topic: string; readonly partitions: number; readonly retentionMs: number };
 
 export interface EventLog {
-  /** Makes the topics that are missing. @throws PartitionCountMismatch where one exists with another partition count. */
+  /**
+   * Makes the topics that are missing. @throws PartitionCountMismatch where one exists with another partition count, before
+   * anything is made; LogRefused where this process is not let in. Any other error may pass.
+   */
   ensureTopics(topics: readonly TopicConfig[]): Promise<void>;
   /** @throws RecordTooLarge before anything is stored; any other error leaves the outcome unknown. */
   append(topic: string, partition: number, records: readonly LogRecord[]): Promise<void>;
@@ -77,6 +80,11 @@ export class OffsetAboveEnd extends Error {
 
 export class RecordTooLarge extends Error {
   override readonly name = "RecordTooLarge";
+}
+
+/** The log answers and does not let this process in: a name, a password, a certificate or a right is wrong. */
+export class LogRefused extends Error {
+  override readonly name = "LogRefused";
 }
 
 export class PartitionCountMismatch extends Error {

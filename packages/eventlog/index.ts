@@ -9,6 +9,7 @@ export type { HostContext, Log, Pool, Queryable, Transaction } from "./dependenc
 export { createEmbeddedEventLog, type EmbeddedEventLog } from "./event-log.embedded.ts";
 export {
   type EventLog,
+  LogRefused,
   type LogRecord,
   OffsetAboveEnd,
   OffsetBelowStart,

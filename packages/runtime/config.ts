@@ -30,6 +30,10 @@ export const variables = {
   },
   KAFKA_REPLICAS: { type: "count", default: "3", doc: "Replicas of topics that are made at start. Needs no value where the topics exist." },
   KAFKA_TLS: { type: ["off", "on"], default: "off", doc: "Whether brokers are spoken to over TLS." },
+  KAFKA_TLS_CA_FILE: {
+    type: "text",
+    doc: "Certificates in PEM that brokers' certificates are checked against, in place of the system's. Needs `KAFKA_TLS`.",
+  },
   KAFKA_SASL_MECHANISM: { type: ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], doc: "How this process proves itself to brokers. Not at all when not set." },
   KAFKA_SASL_USERNAME: { type: "text", doc: "Needed with `KAFKA_SASL_MECHANISM`." },
   KAFKA_SASL_PASSWORD: { type: "secret", doc: "Needed with `KAFKA_SASL_MECHANISM`." },

@@ -6,6 +6,7 @@ export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostg
 export { removeEmbeddedPostgresData } from "./embedded-postgres-data.ts";
 export { createSystemIds } from "./ids.ts";
 export { type KafkaBroker, kafkaBrokerMissing, type KafkaBrokerOptions, startKafkaBroker } from "./kafka-broker.ts";
+export type { BrokerListener } from "./kafka-properties.ts";
 export { createLogger, type Logger, type LoggerOptions, readableLine } from "./logger.ts";
 export { migrate } from "./migrate.ts";
 export { ensurePlatformSchemas, type PlatformWriter, platformWriters } from "./platform-schemas.ts";

@@ -9,6 +9,7 @@ export { redisServerMissing, type RedisServer, startRedisServer } from "./redis-
 export { type OtlpReceiver, startOtlpReceiver } from "./otlp-receiver.ts";
 export { createSeededRandom } from "./seeded-random.ts";
 export { createSequentialIds } from "./sequential-ids.ts";
+export { createSelfSigned, type SelfSigned } from "./self-signed.ts";
 export { startTestBroker, type TestBroker, testBrokerMissing } from "./test-broker.ts";
 export { createTestContext, type TestContext } from "./test-context.ts";
 export { createTestDatabase, type TestDatabase, type TestDatabaseOptions } from "./test-database.ts";

@@ -1,6 +1,6 @@
 /**
- * A TCP proxy in front of a Kafka broker that can lose the answers to appends: the broker stores, the client never
- * hears. The broker must advertise the proxy's port.
+ * A TCP proxy in front of a Kafka broker that can lose the answers to appends (the broker stores, the client never
+ * hears) and can be shut to everybody. The broker must advertise the proxy's port.
  */
 import { connect, createServer, type Socket } from "node:net";
 
@@ -10,6 +10,9 @@ export type KafkaProxy = {
   loseProduceAnswers(count: number): void;
   /** Answers lost so far: the evidence that the fault bit. */
   lost(): number;
+  /** Ends every connection and lets none in. */
+  shut(): void;
+  reopen(): void;
   close(): Promise<void>;
 };
 
@@ -20,8 +23,10 @@ const storeMs = 150;
 export async function startKafkaProxy(options: { readonly port: number; readonly brokerPort: number }): Promise<KafkaProxy> {
   let toLose = 0;
   let lost = 0;
+  let isShut = false;
   const open = new Set<Socket>();
   const server = createServer((client) => {
+    if (isShut) return void client.on("error", () => {}).destroy();
     const broker = connect({ host: "127.0.0.1", port: options.brokerPort });
     for (const socket of [client, broker]) {
       open.add(socket);
@@ -51,6 +56,11 @@ export async function startKafkaProxy(options: { readonly port: number; readonly
     port: options.port,
     loseProduceAnswers: (count) => void (toLose += count),
     lost: () => lost,
+    shut() {
+      isShut = true;
+      for (const socket of open) socket.destroy();
+    },
+    reopen: () => void (isShut = false),
     async close() {
       for (const socket of open) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
