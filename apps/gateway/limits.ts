@@ -40,6 +40,7 @@ export const forwardTimeoutMs = 5_000;
 export const positionsInFlightMax = 64;
 
 export const searchPageDefault = 20;
+export const nearDriversDefault = 20;
 
 /** Riders' and drivers' calls being worked on; the next one is told OVERLOADED. */
 export const callsInFlightMax = 2_000;

@@ -47,6 +47,7 @@ const opsCosts = {
   listRegions: cheap,
   watchMarket: stream,
   searchRides: search,
+  searchDrivers: search,
   getRide: cheap,
   getRideTimeline: cheap,
   listInvariantViolations: search,

@@ -15,6 +15,7 @@ import { rebuildReadModel } from "./handlers/rebuild-read-model.ts";
 import { reportPositions } from "./handlers/report-positions.ts";
 import { explainMatch, getRideForOperators, getRideTimeline } from "./handlers/ride-for-operators.ts";
 import { riderCommands } from "./handlers/rider-commands.ts";
+import { searchDrivers } from "./handlers/search-drivers.ts";
 import { searchRides } from "./handlers/search-rides.ts";
 import { createPositionStreams, streamPositions } from "./handlers/stream-positions.ts";
 import { watchMarket } from "./handlers/watch-market.ts";
@@ -67,6 +68,7 @@ export function publicServices(deps: PublicServicesDeps): (router: ConnectRouter
       ...operatorCommands(shared),
       listRegions: (_, call) => listRegions(shared, call),
       searchRides: (request, call) => searchRides(shared, request, call),
+      searchDrivers: (request, call) => searchDrivers(shared, request, call),
       getRide: (request, call) => getRideForOperators(shared, request, call),
       getRideTimeline: (request, call) => getRideTimeline(shared, request, call),
       explainMatch: (request, call) => explainMatch(shared, request, call),

@@ -254,6 +254,28 @@ describe("operators", () => {
     expect(await reason(client.searchRides({ region: "mars" }, bearer))).toBe("FIELD_INVALID");
   });
 
+  test("SearchDrivers merges all regions, nearest first, and a point or a radius out of range is refused", async () => {
+    const near = { latitude: 40.7, longitude: -74 };
+    const meters: Record<string, number[]> = { ewr: [5, 30, 31], lhr: [7, 8] };
+    await using gateway = await startGateway({
+      state: (region) => ({
+        searchDrivers: ({ command }) =>
+          region === "lhr" && command?.limit === 4
+            ? Promise.reject(apiError("DEPENDENCY_AWAY", "away"))
+            : { drivers: (meters[region] ?? []).map((distanceMeters) => ({ distanceMeters, region })) },
+      }),
+    });
+    const client = createClient(OpsService, connectTransport(gateway));
+    const bearer = withBearer(await gateway.token("viewer", "v-1"));
+    const { drivers, missingRegions } = await client.searchDrivers({ near, limit: 3 }, bearer);
+    expect([drivers.map(({ distanceMeters }) => distanceMeters), missingRegions]).toEqual([[5, 7, 8], []]);
+    expect(await client.searchDrivers({ near, limit: 4 }, bearer)).toMatchObject({ drivers: [{}, {}, {}], missingRegions: ["lhr"] });
+    const bad = [{}, { near: { latitude: 91, longitude: 0 } }, { near, radiusMeters: 50_001 }, { near, radiusMeters: Number.NaN }, { near, limit: 101 }];
+    for (const request of bad) expect(await reason(client.searchDrivers(request, bearer))).toBe("FIELD_INVALID");
+    for (const area of [{}, { center: near }, { center: near, radiusMeters: -1 }])
+      expect(await reason(client.searchRides({ area }, bearer))).toBe("FIELD_INVALID");
+  });
+
   test("a region that is away is missing, not an error", async () => {
     const away = () => Promise.reject(apiError("DEPENDENCY_AWAY", "away"));
     await using gateway = await startGateway({

@@ -9,18 +9,25 @@ import { readCommandLine, UsageError } from "./command-line.ts";
 import { renderTable } from "./table.ts";
 
 const rideId = "0190f3f0-0000-7000-8000-000000000003";
+const areas: unknown[] = [];
 const rebuilds: string[] = [];
 const drained: { region: string; reason: string; requestId: string }[] = [];
 const transport = createRouterTransport(({ service }) => {
   service(OpsService, {
-    searchRides: ({ pageToken, pageSize }) =>
-      pageToken === ""
+    searchRides: ({ pageToken, pageSize, area }) => {
+      areas.push(area);
+      return pageToken === ""
         ? {
             rides: [{ rideId, status: RideStatus.REQUESTED, version: 3n, marketId: "nyc" }],
             nextPageToken: pageSize === 1 ? "" : "more",
             missingRegions: ["lhr"],
           }
-        : { rides: [{ rideId: "second", status: RideStatus.COMPLETED, version: 9n, marketId: "nyc" }] },
+        : { rides: [{ rideId: "second", status: RideStatus.COMPLETED, version: 9n, marketId: "nyc" }] };
+    },
+    searchDrivers: ({ near, radiusMeters, limit }) => ({
+      drivers: [{ driver: { driverId: `d-${near?.latitude}`, stale: true }, distanceMeters: radiusMeters + limit, marketId: "nyc" }],
+      missingRegions: ["lhr"],
+    }),
     getRide: () => ({ ride: { rideId, status: RideStatus.CANCELED, version: 2n, fare: { currencyCode: "USD", amountMinor: 1_234n } } }),
     getRideTimeline: () => ({
       entries: [
@@ -55,6 +62,15 @@ describe("ops", () => {
     expect(json).toMatchObject({ rides: [{ ride_id: rideId }, { ride_id: "second" }], missing_regions: ["lhr"] });
   });
 
+  test("drivers asks near a point, and rides in a circle around it", async () => {
+    const { text } = await ops("drivers", "--near", "40.7,-74", "--radius", "900", "--limit", "7");
+    expect(text).toContain("d-40.7");
+    expect(text).toContain("907");
+    expect(text).toContain("No answer from: lhr");
+    await ops("rides", "--near=-17.8,179.9");
+    expect(areas.at(-1)).toMatchObject({ center: { latitude: -17.8, longitude: 179.9 }, radiusMeters: 5_000 });
+  });
+
   test("ride shows the ride in its currency's digits, and its events", async () => {
     const { text } = await ops("ride", rideId);
     expect(text).toContain("12.34 USD");
@@ -81,10 +97,18 @@ describe("ops", () => {
   });
 
   test("a change without a reason, an unknown command, flag or operand is a usage error", async () => {
-    for (const args of [["drain", "ewr"], ["toString"], ["ride"], ["rides", "extra"], ["ride", "a", "b"]]) {
+    for (const args of [["drain", "ewr"], ["toString"], ["ride"], ["rides", "extra"], ["rides", "--radius", "5"], ["drivers"], ["ride", "a", "b"]]) {
       expect(await ops(...args).catch((error: unknown) => error)).toBeInstanceOf(UsageError);
     }
-    for (const args of [[], ["rides", "--nope"], ["rides", "--limit", "x"], ["rides", "--url", "nowhere"]]) {
+    for (const args of [
+      [],
+      ["rides", "--nope"],
+      ["rides", "--limit", "x"],
+      ["rides", "--url", "nowhere"],
+      ["drivers", "--near", "91,0"],
+      ["drivers", "--near", "40,"],
+      ["drivers", "--near", "1,1", "--radius", "60000"],
+    ]) {
       expect(() => readCommandLine(args)).toThrow(UsageError);
     }
   });

@@ -13,6 +13,9 @@ export type Flags = {
   readonly rider: string | undefined;
   readonly driver: string | undefined;
   readonly reason: string | undefined;
+  readonly near: { readonly latitude: number; readonly longitude: number } | undefined;
+  /** In metres. */
+  readonly radius: number | undefined;
   readonly limit: number;
 };
 
@@ -30,6 +33,8 @@ const options = {
   rider: { type: "string" },
   driver: { type: "string" },
   reason: { type: "string" },
+  near: { type: "string" },
+  radius: { type: "string" },
   limit: { type: "string", default: "20" },
 } as const;
 
@@ -41,7 +46,24 @@ export function readCommandLine(args: readonly string[]): CommandLine {
   if (!Number.isInteger(limit) || limit < 1 || limit > 10_000) throw new UsageError(`--limit takes a whole number from 1 to 10000, not "${values.limit}"`);
   if (!URL.canParse(values.url)) throw new UsageError(`--url takes a URL, not "${values.url}"`);
   const { token, market, region, rider, driver, reason } = values;
-  return { command, operands, flags: { url: values.url, token, json: values.json, open: values.open, market, region, rider, driver, reason, limit } };
+  const place = { near: readNear(values.near), radius: readRadius(values.radius) };
+  return { command, operands, flags: { url: values.url, token, json: values.json, open: values.open, market, region, rider, driver, reason, limit, ...place } };
+}
+
+function readNear(text: string | undefined): Flags["near"] {
+  if (text === undefined) return undefined;
+  const [latitude, longitude, ...more] = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (latitude === undefined || longitude === undefined || more.length > 0 || !(Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180)) {
+    throw new UsageError(`--near takes LATITUDE,LONGITUDE in degrees, not "${text}"`);
+  }
+  return { latitude, longitude };
+}
+
+function readRadius(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const radius = Number(text);
+  if (!(radius > 0 && radius <= 50_000)) throw new UsageError(`--radius takes metres, more than 0 and at most 50000, not "${text}"`);
+  return radius;
 }
 
 function parse(args: readonly string[]) {

@@ -13,6 +13,8 @@ import type { ServiceDirectory } from "@ridegrid/rpc";
 import { type App, migrate, type ProcessContext, type Sql } from "@ridegrid/runtime";
 import { marketsWithinReach, partitionsWithinReach, type Regions } from "@ridegrid/spatial";
 import { consumerName } from "./consumer-name.ts";
+import { chooseGeography } from "./choose-geography.ts";
+import { createPostgresDriverPlaces } from "./driver-places.postgres.ts";
 import { createPostgresDriverStore } from "./driver-store.postgres.ts";
 import { createFoldConsumer } from "./fold-consumer.ts";
 import { getRegionHealth } from "./handlers/get-region-health.ts";
@@ -22,6 +24,7 @@ import { listRegionDeadLetters } from "./handlers/list-region-dead-letters.ts";
 import { listReadModelViolations } from "./handlers/list-read-model-violations.ts";
 import { rebuildReadModel } from "./handlers/rebuild-read-model.ts";
 import { replayRegionDeadLetters } from "./handlers/replay-region-dead-letters.ts";
+import { searchDrivers } from "./handlers/search-drivers.ts";
 import { searchRides } from "./handlers/search-rides.ts";
 import { watchDriver } from "./handlers/watch-driver.ts";
 import { watchMarket } from "./handlers/watch-market.ts";
@@ -50,6 +53,7 @@ import { createMemoryReadCache } from "./read-cache.memory.ts";
 import { createRestingReadCache } from "./read-cache.resting.ts";
 import type { ReadCache } from "./read-cache.ts";
 import { createUpstashReadCache, type RedisAddress } from "./read-cache.upstash.ts";
+import { recordPlaces } from "./record-places.ts";
 import { createReach } from "./reach.ts";
 import { createRebuilds } from "./rebuilds.ts";
 import { createPostgresRideStore } from "./ride-store.postgres.ts";
@@ -90,7 +94,7 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
   let stopped: Promise<void> | null = null;
   const readiness = () => [{ name, ready: started, detail: started ? "" : "has not started" }];
   const parts = createParts(deps, { name, readiness, startedAtMs: () => startedAtMs });
-  const { partitions, rides, hotRides, drivers, wakeups, positions, cells } = parts;
+  const { partitions, rides, hotRides, drivers, places, wakeups, positions, cells } = parts;
   const consumer = createFoldConsumer({ ...deps, leaseSql: deps.leaseSql ?? sql, partitions, rides, drivers, wakeups, hotRides });
 
   async function shutDown(): Promise<void> {
@@ -104,6 +108,8 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
     name,
     async start() {
       await migrate(sql, stateMigrations);
+      const geography = await chooseGeography(sql);
+      if (geography.changed) context.logger.info({ form: geography.form }, "searches by place have a new form");
       startedAtMs = context.clock.nowMs();
       await consumer.start();
       const { signal } = stopping;
@@ -113,6 +119,7 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
         pollForOthers({ context, sql, region, partitions, rides, drivers, wakeups, isOurs: (partition) => consumer.isOurs(partition) }, signal),
         // A cache of this process's own would know no more than it does.
         deps.redis === undefined ? undefined : keepPositions({ cache: parts.cache, clock: context.clock, region, positions }, signal),
+        recordPlaces({ context, positions, places, isOurs: () => partitions[0] !== undefined && consumer.isOurs(partitions[0]) }, signal),
         pruneDrivers(parts, signal),
         takeSnapshots(parts, signal),
       ]);
@@ -163,6 +170,7 @@ function createParts({ context, region, regions, sql, eventLog, redis }: StateQu
     cache,
     hotRides: createHotRides({ cache, region }),
     drivers,
+    places: createPostgresDriverPlaces({ sql, region }),
     wakeups,
     positions,
     cells,
@@ -179,6 +187,7 @@ function registerRoutes(router: ConnectRouter, parts: StateQueryParts): void {
     watchDriver: (request, context) => watchDriver(parts, request, context),
     watchMarket: (request, context) => watchMarket(parts, request, context),
     searchRides: (request) => searchRides(parts, request),
+    searchDrivers: (request) => searchDrivers(parts, request),
     getRideTimeline: (request) => getRideTimeline(parts, request),
     getRegionHealth: (request) => getRegionHealth(parts, request),
     listReadModelViolations: (request) => listReadModelViolations(parts, request),

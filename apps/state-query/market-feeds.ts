@@ -87,7 +87,7 @@ async function keepFresh(deps: MarketFeedsDeps, marketId: string, board: MarketB
 async function refresh(deps: MarketFeedsDeps, marketId: string, board: MarketBoard): Promise<boolean> {
   const [drivers, open] = await Promise.all([
     deps.drivers.onShift(marketId, marketDriversMax + 1),
-    deps.rides.search({ statuses: [], marketId, riderId: "", driverId: "", openOnly: true, limit: marketRidesMax + 1, after: null }),
+    deps.rides.search({ statuses: [], marketId, riderId: "", driverId: "", openOnly: true, area: null, limit: marketRidesMax + 1, after: null }),
   ]);
   const shown = new Set(open.map(({ rideId }) => rideId as string));
   const left = board.openRideIds().filter((id) => !shown.has(id));

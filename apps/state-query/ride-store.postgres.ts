@@ -62,9 +62,10 @@ export function createPostgresRideStore({ sql, region, tables = liveTables }: Po
 }
 
 async function searchRides(sql: Sql, region: string, search: RideSearch): Promise<readonly Ride[]> {
-  const { statuses, marketId, riderId, driverId, openOnly, after, limit } = search;
+  const { statuses, marketId, riderId, driverId, openOnly, area, after, limit } = search;
+  const source = area === null ? sql`ride_view` : sql`rides_in_area(${region}, ${area.center.latitude}, ${area.center.longitude}, ${area.radiusMeters})`;
   const rows = await sql<{ ride: Ride }[]>`
-    SELECT ride FROM ride_view
+    SELECT ride FROM ${source}
     WHERE home_region = ${region}
       ${openOnly ? sql`AND open` : sql``}
       ${statuses.length > 0 ? sql`AND status = ANY(${[...statuses]})` : sql``}

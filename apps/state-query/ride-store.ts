@@ -2,7 +2,7 @@
  * What is kept of rides in one home region. Writing happens inside the consumer's transaction; readers see whole
  * batches. It knows no rule of a ride's life.
  */
-import type { Ride, RideStatus } from "@ridegrid/domain";
+import type { LatLng, Ride, RideStatus } from "@ridegrid/domain";
 import type { Queryable } from "@ridegrid/eventlog";
 import type { FoldState } from "./fold-ride.ts";
 import type { RideRecord } from "./ride-record.ts";
@@ -14,6 +14,8 @@ export type RideSearch = {
   readonly riderId: string;
   readonly driverId: string;
   readonly openOnly: boolean;
+  /** Picked up in here; null is everywhere. */
+  readonly area: { readonly center: LatLng; readonly radiusMeters: number } | null;
   readonly limit: number;
   readonly after: { readonly createTimeMs: number; readonly rideId: string } | null;
 };

@@ -3,6 +3,7 @@ import type { EventLog } from "@ridegrid/eventlog";
 import { apiError } from "@ridegrid/rpc";
 import type { ProcessContext, ReadinessPart, Sql } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
+import type { DriverPlaces } from "./driver-places.ts";
 import type { DriverStore } from "./driver-store.ts";
 import type { HotRides } from "./hot-rides.ts";
 import type { LastPositions } from "./last-positions.ts";
@@ -27,6 +28,7 @@ export type StateQueryParts = {
   readonly cache: ReadCache;
   readonly hotRides: HotRides;
   readonly drivers: DriverStore;
+  readonly places: DriverPlaces;
   readonly wakeups: Wakeups;
   readonly positions: LastPositions;
   readonly cells: MarketCells;

@@ -24,6 +24,8 @@ export type EmbeddedPostgresOptions = {
   readonly dataDir: string;
   /** A free one when left out. */
   readonly port?: number;
+  /** A folder with `bin/postgres` and `bin/initdb` to run instead of the npm package's, such as Debian's. */
+  readonly binaries?: string;
   /** Loses data in a power cut; for tests only. */
   readonly fast?: boolean;
   /** Server settings that win over the defaults. */
@@ -51,7 +53,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const dataDir = locateDataDir(options.dataDir, user);
   const running = await adoptRunning(dataDir);
   if (running !== undefined) return running;
-  const binaries = preparePostgresBinaries(user);
+  const binaries = options.binaries ?? preparePostgresBinaries(user);
   ensureCluster({ binaries, dataDir, user });
   const port = options.port ?? (await freePortOfLoopback());
   const deadline = performance.now() + embeddedPostgresStartTimeoutMs;

@@ -1,6 +1,6 @@
 /**
  * The platform database's layout: a schema and a role for each writer, and no grant across but the coordinator's
- * right to read matching's leases. Tables are the migrations' business.
+ * right to read matching's leases; and PostGIS, where the server has it. Tables are the migrations' business.
  *
  * Safe to run again and from several processes at once; the mesh, production's bootstrap and tests all call it.
  */
@@ -20,7 +20,22 @@ export async function ensurePlatformSchemas(sql: Sql): Promise<void> {
       ALTER DEFAULT PRIVILEGES FOR ROLE matching IN SCHEMA matching GRANT SELECT ON TABLES TO coordinator;
     `);
   });
+  await offerPostgis(sql);
 }
+
+/** Searches by place use it where it is and do without where it is not; a user who may not install it is one who has none. */
+async function offerPostgis(sql: Sql): Promise<void> {
+  const [found] = await sql`SELECT 1 FROM pg_available_extensions WHERE name = 'postgis' AND installed_version IS NULL`;
+  if (found === undefined) return;
+  try {
+    await sql`CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public`;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && postgisRefusals.has(String(error.code)))) throw error;
+  }
+}
+
+/** Not allowed, not supported here, half installed, no schema `public`; or another process was first: a duplicate by name, or by the catalogue's index. */
+const postgisRefusals: ReadonlySet<string> = new Set(["42501", "0A000", "58P01", "3F000", "42710", "23505"]);
 
 /** Roles belong to the whole server, so the lock of one database does not keep another from creating them first. */
 function writerSql(writer: PlatformWriter): string {

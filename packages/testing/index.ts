@@ -7,6 +7,7 @@ export { createManualClock, type ManualClock } from "./manual-clock.ts";
 export { type LoadOutcome, offerLoad } from "./offered-load.ts";
 export { redisServerMissing, type RedisServer, startRedisServer } from "./redis-server.ts";
 export { type OtlpReceiver, startOtlpReceiver } from "./otlp-receiver.ts";
+export { postgisServerMissing, startPostgisServer } from "./postgis-server.ts";
 export { createSeededRandom } from "./seeded-random.ts";
 export { createSequentialIds } from "./sequential-ids.ts";
 export { createSelfSigned, type SelfSigned } from "./self-signed.ts";

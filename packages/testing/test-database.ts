@@ -22,10 +22,12 @@ export interface TestDatabase {
 export type TestDatabaseOptions = {
   /** With the platform's roles and schemas: coordinator, matching, state. */
   readonly platform?: boolean;
+  /** A server other than the run's shared one. */
+  readonly serverUrl?: string;
 };
 
 export async function createTestDatabase(options: TestDatabaseOptions = {}): Promise<TestDatabase> {
-  const serverUrl = await testServerUrl();
+  const serverUrl = options.serverUrl ?? (await testServerUrl());
   const admin = createPostgres({ url: serverUrl, max: 1, applicationName: "test-admin", statementTimeoutMs: 60_000 });
   const name = `test_${Bun.randomUUIDv7().replaceAll("-", "")}`;
   const template = options.platform === true ? await ensurePlatformTemplate(admin, serverUrl) : "template0";

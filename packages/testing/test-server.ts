@@ -15,12 +15,18 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-export async function startTestServer(): Promise<TestServer> {
+/** `binaries` is a folder with another Postgres to run. */
+export async function startTestServer({ binaries }: { readonly binaries?: string } = {}): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), "ridegrid-test-"));
   // As root the server runs as another user, who must be able to enter.
   chmodSync(folder, 0o755);
   const dataDir = join(folder, "postgres");
-  const server = await startEmbeddedPostgres({ dataDir, fast: true, settings: { max_connections: String(testServerConnectionsMax), autovacuum: "off" } });
+  const server = await startEmbeddedPostgres({
+    dataDir,
+    fast: true,
+    settings: { max_connections: String(testServerConnectionsMax), autovacuum: "off" },
+    ...(binaries === undefined ? {} : { binaries }),
+  });
   const watcher = watch(server.pid, [server.dataDir, folder]);
   return {
     url: server.url,

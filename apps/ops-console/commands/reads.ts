@@ -1,4 +1,5 @@
 /** What an operator looks at: rides, a market, the pipeline, violations, dead letters, the audit. Changes nothing. */
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import {
   ExplainMatchResponseSchema,
   GetPipelineHealthResponseSchema,
@@ -8,20 +9,28 @@ import {
   ListDeadLettersResponseSchema,
   ListInvariantViolationsResponseSchema,
   ListRegionsResponseSchema,
+  SearchDriversResponseSchema,
+  type SearchRidesRequestSchema,
   SearchRidesResponseSchema,
   WatchMarketResponseSchema,
 } from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
 import type { Ride } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { type Command, type CommandContext, type CommandResult, messageJson, oneOperand } from "../command.ts";
-import { UsageError } from "../command-line.ts";
+import { type Flags, UsageError } from "../command-line.ts";
 import { renderTable } from "../table.ts";
 import { driverStatusText, ridesTable, rideStatusText, timeText } from "./format.ts";
 
 const pageMax = 100;
+const radiusDefaultMeters = 5_000;
 
 export const readCommands: Readonly<Record<string, Command>> = {
   ride: { usage: "ride ID", does: "one ride and every event of it", run: ride },
-  rides: { usage: "rides [--open] [--market M] [--region R] [--rider R] [--driver D] [--limit N]", does: "rides, newest first", run: rides },
+  rides: {
+    usage: "rides [--open] [--market M] [--region R] [--rider R] [--driver D] [--near LAT,LNG [--radius M]] [--limit N]",
+    does: "rides, newest first",
+    run: rides,
+  },
+  drivers: { usage: "drivers --near LAT,LNG [--radius M] [--limit N]", does: "available drivers, nearest first", run: drivers },
   market: { usage: "market ID", does: "a market's drivers, open rides and cells now", run: market },
   regions: { usage: "regions", does: "regions and their markets", run: regions },
   health: { usage: "health", does: "lags, outboxes, leases, processes", run: health },
@@ -70,14 +79,41 @@ async function rides({ client, flags, operands }: CommandContext): Promise<Comma
       region: flags.region ?? "",
       riderId: flags.rider ?? "",
       driverId: flags.driver ?? "",
+      ...areaOf(flags),
     });
     found.push(...page.rides);
     for (const region of page.missingRegions) missing.add(region);
     pageToken = page.nextPageToken;
     json = messageJson(SearchRidesResponseSchema, { ...page, rides: found, missingRegions: [...missing] });
   } while (pageToken !== "" && found.length < flags.limit);
-  const warning = missing.size === 0 ? "" : `\n\nNo answer from: ${[...missing].join(", ")}`;
-  return { text: renderTable(ridesTable(found)) + warning, json };
+  return { text: renderTable(ridesTable(found)) + noAnswerFrom([...missing]), json };
+}
+
+/** The circle that `--near` and `--radius` name. */
+function areaOf({ near, radius }: Flags): MessageInitShape<typeof SearchRidesRequestSchema> {
+  if (near === undefined && radius !== undefined) throw new UsageError("--radius needs --near");
+  return near === undefined ? {} : { area: { center: near, radiusMeters: radius ?? radiusDefaultMeters } };
+}
+
+async function drivers({ client, flags, operands }: CommandContext): Promise<CommandResult> {
+  noOperands(operands);
+  if (flags.near === undefined) throw new UsageError("Say where: --near LATITUDE,LONGITUDE");
+  const response = await client.searchDrivers({ near: flags.near, radiusMeters: flags.radius ?? radiusDefaultMeters, limit: Math.min(pageMax, flags.limit) });
+  const rows = response.drivers.map(({ driver, distanceMeters, marketId, observeTime }) => [
+    driver?.driverId ?? "",
+    Math.round(distanceMeters),
+    driver?.location?.latitude ?? "",
+    driver?.location?.longitude ?? "",
+    driver?.stale ?? false,
+    marketId,
+    timeText(observeTime),
+  ]);
+  const table = renderTable({ columns: ["driver", "metres", "latitude", "longitude", "stale", "market", "seen"], rows });
+  return { text: table + noAnswerFrom(response.missingRegions), json: messageJson(SearchDriversResponseSchema, response) };
+}
+
+function noAnswerFrom(regions: readonly string[]): string {
+  return regions.length === 0 ? "" : `\n\nNo answer from: ${regions.join(", ")}`;
 }
 
 async function market({ client, operands }: CommandContext): Promise<CommandResult> {

@@ -1,6 +1,6 @@
 /** Finds rides of this home region, newest first. A page token is the key of the last ride shown. */
 import { create } from "@bufbuild/protobuf";
-import { optionalTime, rideStatusFromWire, rideToWire } from "@ridegrid/contracts";
+import { latLngFromWire, optionalTime, rideStatusFromWire, rideToWire } from "@ridegrid/contracts";
 import { type SearchRidesRequest, type SearchRidesResponse, SearchRidesResponseSchema } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { SearchRidesResponseSchema as PageSchema } from "@ridegrid/contracts/gen/ops/v1/ops_service_pb";
 import { RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
@@ -12,12 +12,14 @@ import { requireRegion, type StateQueryParts } from "../state-query-parts.ts";
 
 export async function searchRides(parts: StateQueryParts, request: SearchRidesRequest): Promise<SearchRidesResponse> {
   requireRegion(parts, request.region);
-  const { pageSize = 0, pageToken = "", statuses = [], marketId = "", riderId = "", driverId = "", openOnly = false } = request.command ?? {};
+  const { pageSize = 0, pageToken = "", statuses = [], marketId = "", riderId = "", driverId = "", openOnly = false, area } = request.command ?? {};
   const size = pageSize === 0 ? searchPageDefault : Math.min(pageSize, searchPageMax);
   const asOfMs = await parts.reach.asOfMs();
   const named = statuses.filter((status) => status !== RideStatus.UNSPECIFIED).map(rideStatusFromWire);
+  const circle = area === undefined ? null : { center: latLngFromWire(area.center, "area.center"), radiusMeters: area.radiusMeters };
   // One more than shown tells whether there is a next page.
-  const found = await parts.rides.search({ statuses: named, marketId, riderId, driverId, openOnly, limit: size + 1, after: parsePageToken(pageToken) });
+  const filter = { statuses: named, marketId, riderId, driverId, openOnly, area: circle };
+  const found = await parts.rides.search({ ...filter, limit: size + 1, after: parsePageToken(pageToken) });
   const shown = found.slice(0, size);
   const last = shown.at(-1);
   const nextPageToken = found.length > size && last !== undefined ? pageTokenOf(last) : "";

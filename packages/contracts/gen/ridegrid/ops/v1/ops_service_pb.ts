@@ -11,7 +11,7 @@ import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { DriverStatus } from "../../type/v1/driver_pb.ts";
 import { file_ridegrid_type_v1_driver } from "../../type/v1/driver_pb.ts";
-import type { LatLng } from "../../type/v1/geo_pb.ts";
+import type { Circle, LatLng } from "../../type/v1/geo_pb.ts";
 import { file_ridegrid_type_v1_geo } from "../../type/v1/geo_pb.ts";
 import type { Money } from "../../type/v1/money_pb.ts";
 import { file_ridegrid_type_v1_money } from "../../type/v1/money_pb.ts";
@@ -23,7 +23,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ridegrid/ops/v1/ops_service.proto.
  */
 export const file_ridegrid_ops_v1_ops_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFyaWRlZ3JpZC9vcHMvdjEvb3BzX3NlcnZpY2UucHJvdG8SD3JpZGVncmlkLm9wcy52MSIUChJMaXN0UmVnaW9uc1JlcXVlc3QiPwoTTGlzdFJlZ2lvbnNSZXNwb25zZRIoCgdyZWdpb25zGAEgAygLMhcucmlkZWdyaWQub3BzLnYxLlJlZ2lvbiKIAQoGUmVnaW9uEg4KBnJlZ2lvbhgBIAEoCRIQCghuZWlnaGJvchgCIAEoCRIQCghkcmFpbmluZxgDIAEoCBIoCgdtYXJrZXRzGAQgAygLMhcucmlkZWdyaWQub3BzLnYxLk1hcmtldBIRCglzZXJ2ZWRfYnkYBSABKAkSDQoFZXBvY2gYBiABKAMiZwoGTWFya2V0EhEKCW1hcmtldF9pZBgBIAEoCRIVCg1jdXJyZW5jeV9jb2RlGAIgASgJEhEKCXRpbWVfem9uZRgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSDQoFY2VsbHMYBSADKAkiMgoSV2F0Y2hNYXJrZXRSZXF1ZXN0EhwKCW1hcmtldF9pZBgBIAEoCUIJukgGcgQQARhAIokCChNXYXRjaE1hcmtldFJlc3BvbnNlEhAKCHNuYXBzaG90GAEgASgIEi4KB2RyaXZlcnMYAiADKAsyHS5yaWRlZ3JpZC5vcHMudjEuTWFya2V0RHJpdmVyEhoKEnJlbW92ZWRfZHJpdmVyX2lkcxgDIAMoCRIqCgVyaWRlcxgEIAMoCzIbLnJpZGVncmlkLm9wcy52MS5NYXJrZXRSaWRlEioKBWNlbGxzGAUgAygLMhsucmlkZWdyaWQub3BzLnYxLk1hcmtldENlbGwSKQoFYXNfb2YYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXRydW5jYXRlZBgHIAEoCCKlAQoMTWFya2V0RHJpdmVyEhEKCWRyaXZlcl9pZBgBIAEoCRIuCgZzdGF0dXMYAiABKA4yHi5yaWRlZ3JpZC50eXBlLnYxLkRyaXZlclN0YXR1cxIqCghsb2NhdGlvbhgDIAEoCzIYLnJpZGVncmlkLnR5cGUudjEuTGF0TG5nEhcKD2hlYWRpbmdfZGVncmVlcxgEIAEoAhINCgVzdGFsZRgFIAEoCCKzAQoKTWFya2V0UmlkZRIPCgdyaWRlX2lkGAEgASgJEiwKBnN0YXR1cxgCIAEoDjIcLnJpZGVncmlkLnR5cGUudjEuUmlkZVN0YXR1cxIoCgZwaWNrdXAYAyABKAsyGC5yaWRlZ3JpZC50eXBlLnYxLkxhdExuZxIpCgdkcm9wb2ZmGAQgASgLMhgucmlkZWdyaWQudHlwZS52MS5MYXRMbmcSEQoJZHJpdmVyX2lkGAUgASgJIlQKCk1hcmtldENlbGwSDAoEY2VsbBgBIAEoCRIOCgZzdXBwbHkYAiABKAUSDgoGZGVtYW5kGAMgASgFEhgKEHN1cmdlX211bHRpcGxpZXIYBCABKAEikgIKElNlYXJjaFJpZGVzUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABBI/CghzdGF0dXNlcxgDIAMoDjIcLnJpZGVncmlkLnR5cGUudjEuUmlkZVN0YXR1c0IPukgMkgEJEAgiBYIBAhABEhoKCW1hcmtldF9pZBgEIAEoCUIHukgEcgIYQBIaCghyaWRlcl9pZBgFIAEoCUIIukgFcgMYgAESGwoJZHJpdmVyX2lkGAYgASgJQgi6SAVyAxiAARIRCglvcGVuX29ubHkYByABKAgSFwoGcmVnaW9uGAggASgJQge6SARyAhgQIpkBChNTZWFyY2hSaWRlc1Jlc3BvbnNlEiUKBXJpZGVzGAEgAygLMhYucmlkZWdyaWQudHlwZS52MS5SaWRlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIpCgVhc19vZhgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPbWlzc2luZ19yZWdpb25zGAQgAygJIisKDkdldFJpZGVSZXF1ZXN0EhkKB3JpZGVfaWQYASABKAlCCLpIBXIDsAEBImIKD0dldFJpZGVSZXNwb25zZRIkCgRyaWRlGAEgASgLMhYucmlkZWdyaWQudHlwZS52MS5SaWRlEikKBWFzX29mGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIzChZHZXRSaWRlVGltZWxpbmVSZXF1ZXN0EhkKB3JpZGVfaWQYASABKAlCCLpIBXIDsAEBIkoKF0dldFJpZGVUaW1lbGluZVJlc3BvbnNlEi8KB2VudHJpZXMYASADKAsyHi5yaWRlZ3JpZC5vcHMudjEuVGltZWxpbmVFbnRyeSL+AQoNVGltZWxpbmVFbnRyeRIMCgR0eXBlGAEgASgJEg8KB3ZlcnNpb24YAiABKAMSLgoKb2NjdXJfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVnaW9uGAQgASgJEg0KBXRvcGljGAUgASgJEhEKCXBhcnRpdGlvbhgGIAEoBRIOCgZvZmZzZXQYByABKAMSEQoJb3V0Ym94X2lkGAggASgDEhIKCmVsYXBzZWRfbXMYCSABKAMSEQoJZHJpdmVyX2lkGAogASgJEhAKCHRyYWNlX2lkGAsgASgJEhAKCGV2ZW50X2lkGAwgASgJIiAKHkxpc3RJbnZhcmlhbnRWaW9sYXRpb25zUmVxdWVzdCJaCh9MaXN0SW52YXJpYW50VmlvbGF0aW9uc1Jlc3BvbnNlEjcKCnZpb2xhdGlvbnMYASADKAsyIy5yaWRlZ3JpZC5vcHMudjEuSW52YXJpYW50VmlvbGF0aW9uIlsKEkludmFyaWFudFZpb2xhdGlvbhIRCglpbnZhcmlhbnQYASABKAkSDwoHcmlkZV9pZBgCIAEoCRIRCglkcml2ZXJfaWQYAyABKAkSDgoGZGV0YWlsGAQgASgJIhoKGEdldFBpcGVsaW5lSGVhbHRoUmVxdWVzdCKfAgoZR2V0UGlwZWxpbmVIZWFsdGhSZXNwb25zZRIvCgljb25zdW1lcnMYASADKAsyHC5yaWRlZ3JpZC5vcHMudjEuQ29uc3VtZXJMYWcSLwoIb3V0Ym94ZXMYAiADKAsyHS5yaWRlZ3JpZC5vcHMudjEuT3V0Ym94SGVhbHRoEiYKBmxlYXNlcxgDIAMoCzIWLnJpZGVncmlkLm9wcy52MS5MZWFzZRIxCglwcm9jZXNzZXMYBCADKAsyHi5yaWRlZ3JpZC5vcHMudjEuUHJvY2Vzc0hlYWx0aBIsCgZ0b3BpY3MYBSADKAsyHC5yaWRlZ3JpZC5vcHMudjEuVG9waWNIZWFsdGgSFwoPbWlzc2luZ19yZWdpb25zGAYgAygJIocBCgtDb25zdW1lckxhZxIOCgZyZWdpb24YASABKAkSEAoIY29uc3VtZXIYAiABKAkSDQoFdG9waWMYAyABKAkSEQoJcGFydGl0aW9uGAQgASgFEhMKC25leHRfb2Zmc2V0GAUgASgDEhIKCmVuZF9vZmZzZXQYBiABKAMSCwoDbGFnGAcgASgDInIKDE91dGJveEhlYWx0aBIOCgZ3cml0ZXIYASABKAkSDgoGcmVnaW9uGAIgASgJEg0KBWRlcHRoGAMgASgDEhUKDW9sZGVzdF9hZ2VfbXMYBCABKAMSDQoFb3duZXIYBSABKAkSDQoFZXBvY2gYBiABKAMicQoFTGVhc2USDgoGcmVnaW9uGAEgASgJEhAKCGNvbnN1bWVyGAIgASgJEhEKCXBhcnRpdGlvbhgDIAEoBRINCgVvd25lchgEIAEoCRINCgVlcG9jaBgFIAEoAxIVCg1leHBpcmVzX2luX21zGAYgASgDInwKDVByb2Nlc3NIZWFsdGgSDAoEbmFtZRgBIAEoCRIOCgZyZWdpb24YAiABKAkSDQoFcmVhZHkYAyABKAgSDgoGZGV0YWlsGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImkKC1RvcGljSGVhbHRoEg4KBnJlZ2lvbhgBIAEoCRINCgV0b3BpYxgCIAEoCRIRCglwYXJ0aXRpb24YAyABKAUSFAoMc3RhcnRfb2Zmc2V0GAQgASgDEhIKCmVuZF9vZmZzZXQYBSABKAMibQoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABBIXCgZyZWdpb24YAyABKAlCB7pIBHICGBAiZQoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USMQoMZGVhZF9sZXR0ZXJzGAEgAygLMhsucmlkZWdyaWQub3BzLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIuoBCgpEZWFkTGV0dGVyEhYKDmRlYWRfbGV0dGVyX2lkGAEgASgJEg4KBnJlZ2lvbhgCIAEoCRIQCghjb25zdW1lchgDIAEoCRINCgV0b3BpYxgEIAEoCRIRCglwYXJ0aXRpb24YBSABKAUSDgoGb2Zmc2V0GAYgASgDEgsKA2tleRgHIAEoCRIOCgZyZWFzb24YCCABKAkSEAoIYXR0ZW1wdHMYCSABKAUSLwoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHRyYWNlX2lkGAsgASgJIoABChhSZXBsYXlEZWFkTGV0dGVyc1JlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDEioKD2RlYWRfbGV0dGVyX2lkcxgDIAMoCUIRukgOkgELCAEQZCIFcgOwAQEiLQoZUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRIQCghyZXBsYXllZBgBIAEoBSIwChNFeHBsYWluTWF0Y2hSZXF1ZXN0EhkKB3JpZGVfaWQYASABKAlCCLpIBXIDsAEBIksKFEV4cGxhaW5NYXRjaFJlc3BvbnNlEjMKCmNhbmRpZGF0ZXMYASADKAsyHy5yaWRlZ3JpZC5vcHMudjEuTWF0Y2hDYW5kaWRhdGUiXwoOTWF0Y2hDYW5kaWRhdGUSEQoJZHJpdmVyX2lkGAEgASgJEhoKEnBpY2t1cF9ldGFfc2Vjb25kcxgCIAEoBRIOCgZjaG9zZW4YAyABKAgSDgoGcmVhc29uGAQgASgJImkKEkRyYWluUmVnaW9uUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMSGQoGcmVnaW9uGAMgASgJQgm6SAZyBBABGBAiPgoTRHJhaW5SZWdpb25SZXNwb25zZRInCgZyZWdpb24YASABKAsyFy5yaWRlZ3JpZC5vcHMudjEuUmVnaW9uImsKFFVuZHJhaW5SZWdpb25SZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARj0AxIZCgZyZWdpb24YAyABKAlCCbpIBnIEEAEYECJAChVVbmRyYWluUmVnaW9uUmVzcG9uc2USJwoGcmVnaW9uGAEgASgLMhcucmlkZWdyaWQub3BzLnYxLlJlZ2lvbiJsChVUYWtlT3ZlclJlZ2lvblJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDEhkKBnJlZ2lvbhgDIAEoCUIJukgGcgQQARgQIlUKFlRha2VPdmVyUmVnaW9uUmVzcG9uc2USJwoGcmVnaW9uGAEgASgLMhcucmlkZWdyaWQub3BzLnYxLlJlZ2lvbhISCgpvcGVuX3JpZGVzGAIgASgFImgKEUNhbmNlbFJpZGVSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARj0AxIZCgdyaWRlX2lkGAMgASgJQgi6SAVyA7ABASI6ChJDYW5jZWxSaWRlUmVzcG9uc2USJAoEcmlkZRgBIAEoCzIWLnJpZGVncmlkLnR5cGUudjEuUmlkZSJqChNDb21wbGV0ZVJpZGVSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARj0AxIZCgdyaWRlX2lkGAMgASgJQgi6SAVyA7ABASI8ChRDb21wbGV0ZVJpZGVSZXNwb25zZRIkCgRyaWRlGAEgASgLMhYucmlkZWdyaWQudHlwZS52MS5SaWRlImYKD1dhaXZlRmVlUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMSGQoHcmlkZV9pZBgDIAEoCUIIukgFcgOwAQEiYQoQV2FpdmVGZWVSZXNwb25zZRIkCgRyaWRlGAEgASgLMhYucmlkZWdyaWQudHlwZS52MS5SaWRlEicKBndhaXZlZBgCIAEoCzIXLnJpZGVncmlkLnR5cGUudjEuTW9uZXkiawoUUmVzZXRQaW5Ucmllc1JlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDEhkKB3JpZGVfaWQYAyABKAlCCLpIBXIDsAEBIj0KFVJlc2V0UGluVHJpZXNSZXNwb25zZRIkCgRyaWRlGAEgASgLMhYucmlkZWdyaWQudHlwZS52MS5SaWRlIosBChdSZWJ1aWxkUmVhZE1vZGVsUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMSGQoGcmVnaW9uGAMgASgJQgm6SAZyBBABGBASGwoFbW9kZWwYBCABKAlCDLpICXIHUgVyaWRlcyJnChhSZWJ1aWxkUmVhZE1vZGVsUmVzcG9uc2USEwoLaGFzaF9iZWZvcmUYASABKAkSEgoKaGFzaF9hZnRlchgCIAEoCRIMCgRyb3dzGAMgASgDEhQKDHN0YXJ0ZWRfZnJvbRgEIAEoCSJVChdMaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABCJhChhMaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2USLAoHZW50cmllcxgBIAMoCzIbLnJpZGVncmlkLm9wcy52MS5BdWRpdEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKyAQoKQXVkaXRFbnRyeRIQCghhdWRpdF9pZBgBIAEoCRIRCglwcmluY2lwYWwYAiABKAkSDgoGbWV0aG9kGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIPCgdzdWJqZWN0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZiZWZvcmUYByABKAkSDQoFYWZ0ZXIYCCABKAky8A4KCk9wc1NlcnZpY2USXQoLTGlzdFJlZ2lvbnMSIy5yaWRlZ3JpZC5vcHMudjEuTGlzdFJlZ2lvbnNSZXF1ZXN0GiQucmlkZWdyaWQub3BzLnYxLkxpc3RSZWdpb25zUmVzcG9uc2UiA5ACARJfCgtXYXRjaE1hcmtldBIjLnJpZGVncmlkLm9wcy52MS5XYXRjaE1hcmtldFJlcXVlc3QaJC5yaWRlZ3JpZC5vcHMudjEuV2F0Y2hNYXJrZXRSZXNwb25zZSIDkAIBMAESXQoLU2VhcmNoUmlkZXMSIy5yaWRlZ3JpZC5vcHMudjEuU2VhcmNoUmlkZXNSZXF1ZXN0GiQucmlkZWdyaWQub3BzLnYxLlNlYXJjaFJpZGVzUmVzcG9uc2UiA5ACARJRCgdHZXRSaWRlEh8ucmlkZWdyaWQub3BzLnYxLkdldFJpZGVSZXF1ZXN0GiAucmlkZWdyaWQub3BzLnYxLkdldFJpZGVSZXNwb25zZSIDkAIBEmkKD0dldFJpZGVUaW1lbGluZRInLnJpZGVncmlkLm9wcy52MS5HZXRSaWRlVGltZWxpbmVSZXF1ZXN0GigucmlkZWdyaWQub3BzLnYxLkdldFJpZGVUaW1lbGluZVJlc3BvbnNlIgOQAgESgQEKF0xpc3RJbnZhcmlhbnRWaW9sYXRpb25zEi8ucmlkZWdyaWQub3BzLnYxLkxpc3RJbnZhcmlhbnRWaW9sYXRpb25zUmVxdWVzdBowLnJpZGVncmlkLm9wcy52MS5MaXN0SW52YXJpYW50VmlvbGF0aW9uc1Jlc3BvbnNlIgOQAgESbwoRR2V0UGlwZWxpbmVIZWFsdGgSKS5yaWRlZ3JpZC5vcHMudjEuR2V0UGlwZWxpbmVIZWFsdGhSZXF1ZXN0GioucmlkZWdyaWQub3BzLnYxLkdldFBpcGVsaW5lSGVhbHRoUmVzcG9uc2UiA5ACARJpCg9MaXN0RGVhZExldHRlcnMSJy5yaWRlZ3JpZC5vcHMudjEuTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBooLnJpZGVncmlkLm9wcy52MS5MaXN0RGVhZExldHRlcnNSZXNwb25zZSIDkAIBEmoKEVJlcGxheURlYWRMZXR0ZXJzEikucmlkZWdyaWQub3BzLnYxLlJlcGxheURlYWRMZXR0ZXJzUmVxdWVzdBoqLnJpZGVncmlkLm9wcy52MS5SZXBsYXlEZWFkTGV0dGVyc1Jlc3BvbnNlEmAKDEV4cGxhaW5NYXRjaBIkLnJpZGVncmlkLm9wcy52MS5FeHBsYWluTWF0Y2hSZXF1ZXN0GiUucmlkZWdyaWQub3BzLnYxLkV4cGxhaW5NYXRjaFJlc3BvbnNlIgOQAgESWAoLRHJhaW5SZWdpb24SIy5yaWRlZ3JpZC5vcHMudjEuRHJhaW5SZWdpb25SZXF1ZXN0GiQucmlkZWdyaWQub3BzLnYxLkRyYWluUmVnaW9uUmVzcG9uc2USXgoNVW5kcmFpblJlZ2lvbhIlLnJpZGVncmlkLm9wcy52MS5VbmRyYWluUmVnaW9uUmVxdWVzdBomLnJpZGVncmlkLm9wcy52MS5VbmRyYWluUmVnaW9uUmVzcG9uc2USYQoOVGFrZU92ZXJSZWdpb24SJi5yaWRlZ3JpZC5vcHMudjEuVGFrZU92ZXJSZWdpb25SZXF1ZXN0GicucmlkZWdyaWQub3BzLnYxLlRha2VPdmVyUmVnaW9uUmVzcG9uc2USVQoKQ2FuY2VsUmlkZRIiLnJpZGVncmlkLm9wcy52MS5DYW5jZWxSaWRlUmVxdWVzdBojLnJpZGVncmlkLm9wcy52MS5DYW5jZWxSaWRlUmVzcG9uc2USWwoMQ29tcGxldGVSaWRlEiQucmlkZWdyaWQub3BzLnYxLkNvbXBsZXRlUmlkZVJlcXVlc3QaJS5yaWRlZ3JpZC5vcHMudjEuQ29tcGxldGVSaWRlUmVzcG9uc2USTwoIV2FpdmVGZWUSIC5yaWRlZ3JpZC5vcHMudjEuV2FpdmVGZWVSZXF1ZXN0GiEucmlkZWdyaWQub3BzLnYxLldhaXZlRmVlUmVzcG9uc2USXgoNUmVzZXRQaW5UcmllcxIlLnJpZGVncmlkLm9wcy52MS5SZXNldFBpblRyaWVzUmVxdWVzdBomLnJpZGVncmlkLm9wcy52MS5SZXNldFBpblRyaWVzUmVzcG9uc2USZwoQUmVidWlsZFJlYWRNb2RlbBIoLnJpZGVncmlkLm9wcy52MS5SZWJ1aWxkUmVhZE1vZGVsUmVxdWVzdBopLnJpZGVncmlkLm9wcy52MS5SZWJ1aWxkUmVhZE1vZGVsUmVzcG9uc2USbAoQTGlzdEF1ZGl0RW50cmllcxIoLnJpZGVncmlkLm9wcy52MS5MaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBopLnJpZGVncmlkLm9wcy52MS5MaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ridegrid_type_v1_driver, file_ridegrid_type_v1_geo, file_ridegrid_type_v1_money, file_ridegrid_type_v1_ride]);
+  fileDesc("CiFyaWRlZ3JpZC9vcHMvdjEvb3BzX3NlcnZpY2UucHJvdG8SD3JpZGVncmlkLm9wcy52MSIUChJMaXN0UmVnaW9uc1JlcXVlc3QiPwoTTGlzdFJlZ2lvbnNSZXNwb25zZRIoCgdyZWdpb25zGAEgAygLMhcucmlkZWdyaWQub3BzLnYxLlJlZ2lvbiKIAQoGUmVnaW9uEg4KBnJlZ2lvbhgBIAEoCRIQCghuZWlnaGJvchgCIAEoCRIQCghkcmFpbmluZxgDIAEoCBIoCgdtYXJrZXRzGAQgAygLMhcucmlkZWdyaWQub3BzLnYxLk1hcmtldBIRCglzZXJ2ZWRfYnkYBSABKAkSDQoFZXBvY2gYBiABKAMiZwoGTWFya2V0EhEKCW1hcmtldF9pZBgBIAEoCRIVCg1jdXJyZW5jeV9jb2RlGAIgASgJEhEKCXRpbWVfem9uZRgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSDQoFY2VsbHMYBSADKAkiMgoSV2F0Y2hNYXJrZXRSZXF1ZXN0EhwKCW1hcmtldF9pZBgBIAEoCUIJukgGcgQQARhAIokCChNXYXRjaE1hcmtldFJlc3BvbnNlEhAKCHNuYXBzaG90GAEgASgIEi4KB2RyaXZlcnMYAiADKAsyHS5yaWRlZ3JpZC5vcHMudjEuTWFya2V0RHJpdmVyEhoKEnJlbW92ZWRfZHJpdmVyX2lkcxgDIAMoCRIqCgVyaWRlcxgEIAMoCzIbLnJpZGVncmlkLm9wcy52MS5NYXJrZXRSaWRlEioKBWNlbGxzGAUgAygLMhsucmlkZWdyaWQub3BzLnYxLk1hcmtldENlbGwSKQoFYXNfb2YYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXRydW5jYXRlZBgHIAEoCCKlAQoMTWFya2V0RHJpdmVyEhEKCWRyaXZlcl9pZBgBIAEoCRIuCgZzdGF0dXMYAiABKA4yHi5yaWRlZ3JpZC50eXBlLnYxLkRyaXZlclN0YXR1cxIqCghsb2NhdGlvbhgDIAEoCzIYLnJpZGVncmlkLnR5cGUudjEuTGF0TG5nEhcKD2hlYWRpbmdfZGVncmVlcxgEIAEoAhINCgVzdGFsZRgFIAEoCCKzAQoKTWFya2V0UmlkZRIPCgdyaWRlX2lkGAEgASgJEiwKBnN0YXR1cxgCIAEoDjIcLnJpZGVncmlkLnR5cGUudjEuUmlkZVN0YXR1cxIoCgZwaWNrdXAYAyABKAsyGC5yaWRlZ3JpZC50eXBlLnYxLkxhdExuZxIpCgdkcm9wb2ZmGAQgASgLMhgucmlkZWdyaWQudHlwZS52MS5MYXRMbmcSEQoJZHJpdmVyX2lkGAUgASgJIlQKCk1hcmtldENlbGwSDAoEY2VsbBgBIAEoCRIOCgZzdXBwbHkYAiABKAUSDgoGZGVtYW5kGAMgASgFEhgKEHN1cmdlX211bHRpcGxpZXIYBCABKAEiugIKElNlYXJjaFJpZGVzUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABBI/CghzdGF0dXNlcxgDIAMoDjIcLnJpZGVncmlkLnR5cGUudjEuUmlkZVN0YXR1c0IPukgMkgEJEAgiBYIBAhABEhoKCW1hcmtldF9pZBgEIAEoCUIHukgEcgIYQBIaCghyaWRlcl9pZBgFIAEoCUIIukgFcgMYgAESGwoJZHJpdmVyX2lkGAYgASgJQgi6SAVyAxiAARIRCglvcGVuX29ubHkYByABKAgSFwoGcmVnaW9uGAggASgJQge6SARyAhgQEiYKBGFyZWEYCSABKAsyGC5yaWRlZ3JpZC50eXBlLnYxLkNpcmNsZSKZAQoTU2VhcmNoUmlkZXNSZXNwb25zZRIlCgVyaWRlcxgBIAMoCzIWLnJpZGVncmlkLnR5cGUudjEuUmlkZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSKQoFYXNfb2YYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD21pc3NpbmdfcmVnaW9ucxgEIAMoCSKQAQoUU2VhcmNoRHJpdmVyc1JlcXVlc3QSLgoEbmVhchgBIAEoCzIYLnJpZGVncmlkLnR5cGUudjEuTGF0TG5nQga6SAPIAQESLgoNcmFkaXVzX21ldGVycxgCIAEoAUIXukgUEhIZAAAAAABq6EApAAAAAAAAAAASGAoFbGltaXQYAyABKAVCCbpIBhoEGGQoACJgChVTZWFyY2hEcml2ZXJzUmVzcG9uc2USLgoHZHJpdmVycxgBIAMoCzIdLnJpZGVncmlkLm9wcy52MS5OZWFyYnlEcml2ZXISFwoPbWlzc2luZ19yZWdpb25zGAIgAygJIqsBCgxOZWFyYnlEcml2ZXISLQoGZHJpdmVyGAEgASgLMh0ucmlkZWdyaWQub3BzLnYxLk1hcmtldERyaXZlchIXCg9kaXN0YW5jZV9tZXRlcnMYAiABKAESEQoJbWFya2V0X2lkGAMgASgJEg4KBnJlZ2lvbhgEIAEoCRIwCgxvYnNlcnZlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIisKDkdldFJpZGVSZXF1ZXN0EhkKB3JpZGVfaWQYASABKAlCCLpIBXIDsAEBImIKD0dldFJpZGVSZXNwb25zZRIkCgRyaWRlGAEgASgLMhYucmlkZWdyaWQudHlwZS52MS5SaWRlEikKBWFzX29mGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIzChZHZXRSaWRlVGltZWxpbmVSZXF1ZXN0EhkKB3JpZGVfaWQYASABKAlCCLpIBXIDsAEBIkoKF0dldFJpZGVUaW1lbGluZVJlc3BvbnNlEi8KB2VudHJpZXMYASADKAsyHi5yaWRlZ3JpZC5vcHMudjEuVGltZWxpbmVFbnRyeSL+AQoNVGltZWxpbmVFbnRyeRIMCgR0eXBlGAEgASgJEg8KB3ZlcnNpb24YAiABKAMSLgoKb2NjdXJfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVnaW9uGAQgASgJEg0KBXRvcGljGAUgASgJEhEKCXBhcnRpdGlvbhgGIAEoBRIOCgZvZmZzZXQYByABKAMSEQoJb3V0Ym94X2lkGAggASgDEhIKCmVsYXBzZWRfbXMYCSABKAMSEQoJZHJpdmVyX2lkGAogASgJEhAKCHRyYWNlX2lkGAsgASgJEhAKCGV2ZW50X2lkGAwgASgJIiAKHkxpc3RJbnZhcmlhbnRWaW9sYXRpb25zUmVxdWVzdCJaCh9MaXN0SW52YXJpYW50VmlvbGF0aW9uc1Jlc3BvbnNlEjcKCnZpb2xhdGlvbnMYASADKAsyIy5yaWRlZ3JpZC5vcHMudjEuSW52YXJpYW50VmlvbGF0aW9uIlsKEkludmFyaWFudFZpb2xhdGlvbhIRCglpbnZhcmlhbnQYASABKAkSDwoHcmlkZV9pZBgCIAEoCRIRCglkcml2ZXJfaWQYAyABKAkSDgoGZGV0YWlsGAQgASgJIhoKGEdldFBpcGVsaW5lSGVhbHRoUmVxdWVzdCKfAgoZR2V0UGlwZWxpbmVIZWFsdGhSZXNwb25zZRIvCgljb25zdW1lcnMYASADKAsyHC5yaWRlZ3JpZC5vcHMudjEuQ29uc3VtZXJMYWcSLwoIb3V0Ym94ZXMYAiADKAsyHS5yaWRlZ3JpZC5vcHMudjEuT3V0Ym94SGVhbHRoEiYKBmxlYXNlcxgDIAMoCzIWLnJpZGVncmlkLm9wcy52MS5MZWFzZRIxCglwcm9jZXNzZXMYBCADKAsyHi5yaWRlZ3JpZC5vcHMudjEuUHJvY2Vzc0hlYWx0aBIsCgZ0b3BpY3MYBSADKAsyHC5yaWRlZ3JpZC5vcHMudjEuVG9waWNIZWFsdGgSFwoPbWlzc2luZ19yZWdpb25zGAYgAygJIocBCgtDb25zdW1lckxhZxIOCgZyZWdpb24YASABKAkSEAoIY29uc3VtZXIYAiABKAkSDQoFdG9waWMYAyABKAkSEQoJcGFydGl0aW9uGAQgASgFEhMKC25leHRfb2Zmc2V0GAUgASgDEhIKCmVuZF9vZmZzZXQYBiABKAMSCwoDbGFnGAcgASgDInIKDE91dGJveEhlYWx0aBIOCgZ3cml0ZXIYASABKAkSDgoGcmVnaW9uGAIgASgJEg0KBWRlcHRoGAMgASgDEhUKDW9sZGVzdF9hZ2VfbXMYBCABKAMSDQoFb3duZXIYBSABKAkSDQoFZXBvY2gYBiABKAMicQoFTGVhc2USDgoGcmVnaW9uGAEgASgJEhAKCGNvbnN1bWVyGAIgASgJEhEKCXBhcnRpdGlvbhgDIAEoBRINCgVvd25lchgEIAEoCRINCgVlcG9jaBgFIAEoAxIVCg1leHBpcmVzX2luX21zGAYgASgDInwKDVByb2Nlc3NIZWFsdGgSDAoEbmFtZRgBIAEoCRIOCgZyZWdpb24YAiABKAkSDQoFcmVhZHkYAyABKAgSDgoGZGV0YWlsGAQgASgJEi4KCnN0YXJ0X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImkKC1RvcGljSGVhbHRoEg4KBnJlZ2lvbhgBIAEoCRINCgV0b3BpYxgCIAEoCRIRCglwYXJ0aXRpb24YAyABKAUSFAoMc3RhcnRfb2Zmc2V0GAQgASgDEhIKCmVuZF9vZmZzZXQYBSABKAMibQoWTGlzdERlYWRMZXR0ZXJzUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABBIXCgZyZWdpb24YAyABKAlCB7pIBHICGBAiZQoXTGlzdERlYWRMZXR0ZXJzUmVzcG9uc2USMQoMZGVhZF9sZXR0ZXJzGAEgAygLMhsucmlkZWdyaWQub3BzLnYxLkRlYWRMZXR0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIuoBCgpEZWFkTGV0dGVyEhYKDmRlYWRfbGV0dGVyX2lkGAEgASgJEg4KBnJlZ2lvbhgCIAEoCRIQCghjb25zdW1lchgDIAEoCRINCgV0b3BpYxgEIAEoCRIRCglwYXJ0aXRpb24YBSABKAUSDgoGb2Zmc2V0GAYgASgDEgsKA2tleRgHIAEoCRIOCgZyZWFzb24YCCABKAkSEAoIYXR0ZW1wdHMYCSABKAUSLwoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHRyYWNlX2lkGAsgASgJIoABChhSZXBsYXlEZWFkTGV0dGVyc1JlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDEioKD2RlYWRfbGV0dGVyX2lkcxgDIAMoCUIRukgOkgELCAEQZCIFcgOwAQEiLQoZUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRIQCghyZXBsYXllZBgBIAEoBSIwChNFeHBsYWluTWF0Y2hSZXF1ZXN0EhkKB3JpZGVfaWQYASABKAlCCLpIBXIDsAEBIksKFEV4cGxhaW5NYXRjaFJlc3BvbnNlEjMKCmNhbmRpZGF0ZXMYASADKAsyHy5yaWRlZ3JpZC5vcHMudjEuTWF0Y2hDYW5kaWRhdGUiXwoOTWF0Y2hDYW5kaWRhdGUSEQoJZHJpdmVyX2lkGAEgASgJEhoKEnBpY2t1cF9ldGFfc2Vjb25kcxgCIAEoBRIOCgZjaG9zZW4YAyABKAgSDgoGcmVhc29uGAQgASgJImkKEkRyYWluUmVnaW9uUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMSGQoGcmVnaW9uGAMgASgJQgm6SAZyBBABGBAiPgoTRHJhaW5SZWdpb25SZXNwb25zZRInCgZyZWdpb24YASABKAsyFy5yaWRlZ3JpZC5vcHMudjEuUmVnaW9uImsKFFVuZHJhaW5SZWdpb25SZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARj0AxIZCgZyZWdpb24YAyABKAlCCbpIBnIEEAEYECJAChVVbmRyYWluUmVnaW9uUmVzcG9uc2USJwoGcmVnaW9uGAEgASgLMhcucmlkZWdyaWQub3BzLnYxLlJlZ2lvbiJsChVUYWtlT3ZlclJlZ2lvblJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDEhkKBnJlZ2lvbhgDIAEoCUIJukgGcgQQARgQIlUKFlRha2VPdmVyUmVnaW9uUmVzcG9uc2USJwoGcmVnaW9uGAEgASgLMhcucmlkZWdyaWQub3BzLnYxLlJlZ2lvbhISCgpvcGVuX3JpZGVzGAIgASgFImgKEUNhbmNlbFJpZGVSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARj0AxIZCgdyaWRlX2lkGAMgASgJQgi6SAVyA7ABASI6ChJDYW5jZWxSaWRlUmVzcG9uc2USJAoEcmlkZRgBIAEoCzIWLnJpZGVncmlkLnR5cGUudjEuUmlkZSJqChNDb21wbGV0ZVJpZGVSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhoKBnJlYXNvbhgCIAEoCUIKukgHcgUQARj0AxIZCgdyaWRlX2lkGAMgASgJQgi6SAVyA7ABASI8ChRDb21wbGV0ZVJpZGVSZXNwb25zZRIkCgRyaWRlGAEgASgLMhYucmlkZWdyaWQudHlwZS52MS5SaWRlImYKD1dhaXZlRmVlUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMSGQoHcmlkZV9pZBgDIAEoCUIIukgFcgOwAQEiYQoQV2FpdmVGZWVSZXNwb25zZRIkCgRyaWRlGAEgASgLMhYucmlkZWdyaWQudHlwZS52MS5SaWRlEicKBndhaXZlZBgCIAEoCzIXLnJpZGVncmlkLnR5cGUudjEuTW9uZXkiawoUUmVzZXRQaW5Ucmllc1JlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESGgoGcmVhc29uGAIgASgJQgq6SAdyBRABGPQDEhkKB3JpZGVfaWQYAyABKAlCCLpIBXIDsAEBIj0KFVJlc2V0UGluVHJpZXNSZXNwb25zZRIkCgRyaWRlGAEgASgLMhYucmlkZWdyaWQudHlwZS52MS5SaWRlIosBChdSZWJ1aWxkUmVhZE1vZGVsUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIaCgZyZWFzb24YAiABKAlCCrpIB3IFEAEY9AMSGQoGcmVnaW9uGAMgASgJQgm6SAZyBBABGBASGwoFbW9kZWwYBCABKAlCDLpICXIHUgVyaWRlcyJnChhSZWJ1aWxkUmVhZE1vZGVsUmVzcG9uc2USEwoLaGFzaF9iZWZvcmUYASABKAkSEgoKaGFzaF9hZnRlchgCIAEoCRIMCgRyb3dzGAMgASgDEhQKDHN0YXJ0ZWRfZnJvbRgEIAEoCSJVChdMaXN0QXVkaXRFbnRyaWVzUmVxdWVzdBIcCglwYWdlX3NpemUYASABKAVCCbpIBhoEGGQoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiABCJhChhMaXN0QXVkaXRFbnRyaWVzUmVzcG9uc2USLAoHZW50cmllcxgBIAMoCzIbLnJpZGVncmlkLm9wcy52MS5BdWRpdEVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKyAQoKQXVkaXRFbnRyeRIQCghhdWRpdF9pZBgBIAEoCRIRCglwcmluY2lwYWwYAiABKAkSDgoGbWV0aG9kGAMgASgJEg4KBnJlYXNvbhgEIAEoCRIPCgdzdWJqZWN0GAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZiZWZvcmUYByABKAkSDQoFYWZ0ZXIYCCABKAky1Q8KCk9wc1NlcnZpY2USXQoLTGlzdFJlZ2lvbnMSIy5yaWRlZ3JpZC5vcHMudjEuTGlzdFJlZ2lvbnNSZXF1ZXN0GiQucmlkZWdyaWQub3BzLnYxLkxpc3RSZWdpb25zUmVzcG9uc2UiA5ACARJfCgtXYXRjaE1hcmtldBIjLnJpZGVncmlkLm9wcy52MS5XYXRjaE1hcmtldFJlcXVlc3QaJC5yaWRlZ3JpZC5vcHMudjEuV2F0Y2hNYXJrZXRSZXNwb25zZSIDkAIBMAESXQoLU2VhcmNoUmlkZXMSIy5yaWRlZ3JpZC5vcHMudjEuU2VhcmNoUmlkZXNSZXF1ZXN0GiQucmlkZWdyaWQub3BzLnYxLlNlYXJjaFJpZGVzUmVzcG9uc2UiA5ACARJjCg1TZWFyY2hEcml2ZXJzEiUucmlkZWdyaWQub3BzLnYxLlNlYXJjaERyaXZlcnNSZXF1ZXN0GiYucmlkZWdyaWQub3BzLnYxLlNlYXJjaERyaXZlcnNSZXNwb25zZSIDkAIBElEKB0dldFJpZGUSHy5yaWRlZ3JpZC5vcHMudjEuR2V0UmlkZVJlcXVlc3QaIC5yaWRlZ3JpZC5vcHMudjEuR2V0UmlkZVJlc3BvbnNlIgOQAgESaQoPR2V0UmlkZVRpbWVsaW5lEicucmlkZWdyaWQub3BzLnYxLkdldFJpZGVUaW1lbGluZVJlcXVlc3QaKC5yaWRlZ3JpZC5vcHMudjEuR2V0UmlkZVRpbWVsaW5lUmVzcG9uc2UiA5ACARKBAQoXTGlzdEludmFyaWFudFZpb2xhdGlvbnMSLy5yaWRlZ3JpZC5vcHMudjEuTGlzdEludmFyaWFudFZpb2xhdGlvbnNSZXF1ZXN0GjAucmlkZWdyaWQub3BzLnYxLkxpc3RJbnZhcmlhbnRWaW9sYXRpb25zUmVzcG9uc2UiA5ACARJvChFHZXRQaXBlbGluZUhlYWx0aBIpLnJpZGVncmlkLm9wcy52MS5HZXRQaXBlbGluZUhlYWx0aFJlcXVlc3QaKi5yaWRlZ3JpZC5vcHMudjEuR2V0UGlwZWxpbmVIZWFsdGhSZXNwb25zZSIDkAIBEmkKD0xpc3REZWFkTGV0dGVycxInLnJpZGVncmlkLm9wcy52MS5MaXN0RGVhZExldHRlcnNSZXF1ZXN0GigucmlkZWdyaWQub3BzLnYxLkxpc3REZWFkTGV0dGVyc1Jlc3BvbnNlIgOQAgESagoRUmVwbGF5RGVhZExldHRlcnMSKS5yaWRlZ3JpZC5vcHMudjEuUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0GioucmlkZWdyaWQub3BzLnYxLlJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2USYAoMRXhwbGFpbk1hdGNoEiQucmlkZWdyaWQub3BzLnYxLkV4cGxhaW5NYXRjaFJlcXVlc3QaJS5yaWRlZ3JpZC5vcHMudjEuRXhwbGFpbk1hdGNoUmVzcG9uc2UiA5ACARJYCgtEcmFpblJlZ2lvbhIjLnJpZGVncmlkLm9wcy52MS5EcmFpblJlZ2lvblJlcXVlc3QaJC5yaWRlZ3JpZC5vcHMudjEuRHJhaW5SZWdpb25SZXNwb25zZRJeCg1VbmRyYWluUmVnaW9uEiUucmlkZWdyaWQub3BzLnYxLlVuZHJhaW5SZWdpb25SZXF1ZXN0GiYucmlkZWdyaWQub3BzLnYxLlVuZHJhaW5SZWdpb25SZXNwb25zZRJhCg5UYWtlT3ZlclJlZ2lvbhImLnJpZGVncmlkLm9wcy52MS5UYWtlT3ZlclJlZ2lvblJlcXVlc3QaJy5yaWRlZ3JpZC5vcHMudjEuVGFrZU92ZXJSZWdpb25SZXNwb25zZRJVCgpDYW5jZWxSaWRlEiIucmlkZWdyaWQub3BzLnYxLkNhbmNlbFJpZGVSZXF1ZXN0GiMucmlkZWdyaWQub3BzLnYxLkNhbmNlbFJpZGVSZXNwb25zZRJbCgxDb21wbGV0ZVJpZGUSJC5yaWRlZ3JpZC5vcHMudjEuQ29tcGxldGVSaWRlUmVxdWVzdBolLnJpZGVncmlkLm9wcy52MS5Db21wbGV0ZVJpZGVSZXNwb25zZRJPCghXYWl2ZUZlZRIgLnJpZGVncmlkLm9wcy52MS5XYWl2ZUZlZVJlcXVlc3QaIS5yaWRlZ3JpZC5vcHMudjEuV2FpdmVGZWVSZXNwb25zZRJeCg1SZXNldFBpblRyaWVzEiUucmlkZWdyaWQub3BzLnYxLlJlc2V0UGluVHJpZXNSZXF1ZXN0GiYucmlkZWdyaWQub3BzLnYxLlJlc2V0UGluVHJpZXNSZXNwb25zZRJnChBSZWJ1aWxkUmVhZE1vZGVsEigucmlkZWdyaWQub3BzLnYxLlJlYnVpbGRSZWFkTW9kZWxSZXF1ZXN0GikucmlkZWdyaWQub3BzLnYxLlJlYnVpbGRSZWFkTW9kZWxSZXNwb25zZRJsChBMaXN0QXVkaXRFbnRyaWVzEigucmlkZWdyaWQub3BzLnYxLkxpc3RBdWRpdEVudHJpZXNSZXF1ZXN0GikucmlkZWdyaWQub3BzLnYxLkxpc3RBdWRpdEVudHJpZXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_timestamp, file_ridegrid_type_v1_driver, file_ridegrid_type_v1_geo, file_ridegrid_type_v1_money, file_ridegrid_type_v1_ride]);
 
 /**
  * Asks for the regions.
@@ -451,6 +451,13 @@ export type SearchRidesRequest = Message<"ridegrid.ops.v1.SearchRidesRequest"> &
    * @generated from field: string region = 8;
    */
   region: string;
+
+  /**
+   * Picked up within this circle.
+   *
+   * @generated from field: ridegrid.type.v1.Circle area = 9;
+   */
+  area?: Circle | undefined;
 };
 
 /**
@@ -503,6 +510,118 @@ export const SearchRidesResponseSchema: GenMessage<SearchRidesResponse> = /*@__P
   messageDesc(file_ridegrid_ops_v1_ops_service, 10);
 
 /**
+ * Finds available drivers.
+ *
+ * @generated from message ridegrid.ops.v1.SearchDriversRequest
+ */
+export type SearchDriversRequest = Message<"ridegrid.ops.v1.SearchDriversRequest"> & {
+  /**
+   * Nearest to this point.
+   *
+   * @generated from field: ridegrid.type.v1.LatLng near = 1;
+   */
+  near?: LatLng | undefined;
+
+  /**
+   * Not farther than this, at most 50 km; 0 means 5 km.
+   *
+   * @generated from field: double radius_meters = 2;
+   */
+  radiusMeters: number;
+
+  /**
+   * How many, at most 100; 0 means 20.
+   *
+   * @generated from field: int32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message ridegrid.ops.v1.SearchDriversRequest.
+ * Use `create(SearchDriversRequestSchema)` to create a new message.
+ */
+export const SearchDriversRequestSchema: GenMessage<SearchDriversRequest> = /*@__PURE__*/
+  messageDesc(file_ridegrid_ops_v1_ops_service, 11);
+
+/**
+ * Available drivers, nearest first.
+ *
+ * @generated from message ridegrid.ops.v1.SearchDriversResponse
+ */
+export type SearchDriversResponse = Message<"ridegrid.ops.v1.SearchDriversResponse"> & {
+  /**
+   * The drivers.
+   *
+   * @generated from field: repeated ridegrid.ops.v1.NearbyDriver drivers = 1;
+   */
+  drivers: NearbyDriver[];
+
+  /**
+   * Regions that did not answer; their drivers are missing.
+   *
+   * @generated from field: repeated string missing_regions = 2;
+   */
+  missingRegions: string[];
+};
+
+/**
+ * Describes the message ridegrid.ops.v1.SearchDriversResponse.
+ * Use `create(SearchDriversResponseSchema)` to create a new message.
+ */
+export const SearchDriversResponseSchema: GenMessage<SearchDriversResponse> = /*@__PURE__*/
+  messageDesc(file_ridegrid_ops_v1_ops_service, 12);
+
+/**
+ * An available driver and how far it is.
+ *
+ * @generated from message ridegrid.ops.v1.NearbyDriver
+ */
+export type NearbyDriver = Message<"ridegrid.ops.v1.NearbyDriver"> & {
+  /**
+   * The driver, where it was last seen.
+   *
+   * @generated from field: ridegrid.ops.v1.MarketDriver driver = 1;
+   */
+  driver?: MarketDriver | undefined;
+
+  /**
+   * From the point asked for, along the Earth's surface.
+   *
+   * @generated from field: double distance_meters = 2;
+   */
+  distanceMeters: number;
+
+  /**
+   * The market of the driver's shift.
+   *
+   * @generated from field: string market_id = 3;
+   */
+  marketId: string;
+
+  /**
+   * The region that serves the market.
+   *
+   * @generated from field: string region = 4;
+   */
+  region: string;
+
+  /**
+   * When the driver was there, by its own clock.
+   *
+   * @generated from field: google.protobuf.Timestamp observe_time = 5;
+   */
+  observeTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message ridegrid.ops.v1.NearbyDriver.
+ * Use `create(NearbyDriverSchema)` to create a new message.
+ */
+export const NearbyDriverSchema: GenMessage<NearbyDriver> = /*@__PURE__*/
+  messageDesc(file_ridegrid_ops_v1_ops_service, 13);
+
+/**
  * Names a ride.
  *
  * @generated from message ridegrid.ops.v1.GetRideRequest
@@ -521,7 +640,7 @@ export type GetRideRequest = Message<"ridegrid.ops.v1.GetRideRequest"> & {
  * Use `create(GetRideRequestSchema)` to create a new message.
  */
 export const GetRideRequestSchema: GenMessage<GetRideRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 11);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 14);
 
 /**
  * The ride.
@@ -549,7 +668,7 @@ export type GetRideResponse = Message<"ridegrid.ops.v1.GetRideResponse"> & {
  * Use `create(GetRideResponseSchema)` to create a new message.
  */
 export const GetRideResponseSchema: GenMessage<GetRideResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 12);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 15);
 
 /**
  * Names a ride.
@@ -570,7 +689,7 @@ export type GetRideTimelineRequest = Message<"ridegrid.ops.v1.GetRideTimelineReq
  * Use `create(GetRideTimelineRequestSchema)` to create a new message.
  */
 export const GetRideTimelineRequestSchema: GenMessage<GetRideTimelineRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 13);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 16);
 
 /**
  * A ride's events.
@@ -591,7 +710,7 @@ export type GetRideTimelineResponse = Message<"ridegrid.ops.v1.GetRideTimelineRe
  * Use `create(GetRideTimelineResponseSchema)` to create a new message.
  */
 export const GetRideTimelineResponseSchema: GenMessage<GetRideTimelineResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 14);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 17);
 
 /**
  * One event of a ride.
@@ -689,7 +808,7 @@ export type TimelineEntry = Message<"ridegrid.ops.v1.TimelineEntry"> & {
  * Use `create(TimelineEntrySchema)` to create a new message.
  */
 export const TimelineEntrySchema: GenMessage<TimelineEntry> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 15);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 18);
 
 /**
  * Asks for violations.
@@ -704,7 +823,7 @@ export type ListInvariantViolationsRequest = Message<"ridegrid.ops.v1.ListInvari
  * Use `create(ListInvariantViolationsRequestSchema)` to create a new message.
  */
 export const ListInvariantViolationsRequestSchema: GenMessage<ListInvariantViolationsRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 16);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 19);
 
 /**
  * What is broken now.
@@ -725,7 +844,7 @@ export type ListInvariantViolationsResponse = Message<"ridegrid.ops.v1.ListInvar
  * Use `create(ListInvariantViolationsResponseSchema)` to create a new message.
  */
 export const ListInvariantViolationsResponseSchema: GenMessage<ListInvariantViolationsResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 17);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 20);
 
 /**
  * One breach.
@@ -767,7 +886,7 @@ export type InvariantViolation = Message<"ridegrid.ops.v1.InvariantViolation"> &
  * Use `create(InvariantViolationSchema)` to create a new message.
  */
 export const InvariantViolationSchema: GenMessage<InvariantViolation> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 18);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 21);
 
 /**
  * Asks for the pipeline's health.
@@ -782,7 +901,7 @@ export type GetPipelineHealthRequest = Message<"ridegrid.ops.v1.GetPipelineHealt
  * Use `create(GetPipelineHealthRequestSchema)` to create a new message.
  */
 export const GetPipelineHealthRequestSchema: GenMessage<GetPipelineHealthRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 19);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 22);
 
 /**
  * The pipeline's health.
@@ -838,7 +957,7 @@ export type GetPipelineHealthResponse = Message<"ridegrid.ops.v1.GetPipelineHeal
  * Use `create(GetPipelineHealthResponseSchema)` to create a new message.
  */
 export const GetPipelineHealthResponseSchema: GenMessage<GetPipelineHealthResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 20);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 23);
 
 /**
  * How far a consumer is behind.
@@ -901,7 +1020,7 @@ export type ConsumerLag = Message<"ridegrid.ops.v1.ConsumerLag"> & {
  * Use `create(ConsumerLagSchema)` to create a new message.
  */
 export const ConsumerLagSchema: GenMessage<ConsumerLag> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 21);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 24);
 
 /**
  * An outbox.
@@ -957,7 +1076,7 @@ export type OutboxHealth = Message<"ridegrid.ops.v1.OutboxHealth"> & {
  * Use `create(OutboxHealthSchema)` to create a new message.
  */
 export const OutboxHealthSchema: GenMessage<OutboxHealth> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 22);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 25);
 
 /**
  * Who owns a partition.
@@ -1013,7 +1132,7 @@ export type Lease = Message<"ridegrid.ops.v1.Lease"> & {
  * Use `create(LeaseSchema)` to create a new message.
  */
 export const LeaseSchema: GenMessage<Lease> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 23);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 26);
 
 /**
  * A process.
@@ -1062,7 +1181,7 @@ export type ProcessHealth = Message<"ridegrid.ops.v1.ProcessHealth"> & {
  * Use `create(ProcessHealthSchema)` to create a new message.
  */
 export const ProcessHealthSchema: GenMessage<ProcessHealth> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 24);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 27);
 
 /**
  * A topic.
@@ -1111,7 +1230,7 @@ export type TopicHealth = Message<"ridegrid.ops.v1.TopicHealth"> & {
  * Use `create(TopicHealthSchema)` to create a new message.
  */
 export const TopicHealthSchema: GenMessage<TopicHealth> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 25);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 28);
 
 /**
  * A page of dead letters.
@@ -1146,7 +1265,7 @@ export type ListDeadLettersRequest = Message<"ridegrid.ops.v1.ListDeadLettersReq
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 26);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 29);
 
 /**
  * A page of dead letters.
@@ -1174,7 +1293,7 @@ export type ListDeadLettersResponse = Message<"ridegrid.ops.v1.ListDeadLettersRe
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 27);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 30);
 
 /**
  * A record that a consumer could not apply.
@@ -1265,7 +1384,7 @@ export type DeadLetter = Message<"ridegrid.ops.v1.DeadLetter"> & {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 28);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 31);
 
 /**
  * Applies dead letters again.
@@ -1300,7 +1419,7 @@ export type ReplayDeadLettersRequest = Message<"ridegrid.ops.v1.ReplayDeadLetter
  * Use `create(ReplayDeadLettersRequestSchema)` to create a new message.
  */
 export const ReplayDeadLettersRequestSchema: GenMessage<ReplayDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 29);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 32);
 
 /**
  * How many were replayed.
@@ -1321,7 +1440,7 @@ export type ReplayDeadLettersResponse = Message<"ridegrid.ops.v1.ReplayDeadLette
  * Use `create(ReplayDeadLettersResponseSchema)` to create a new message.
  */
 export const ReplayDeadLettersResponseSchema: GenMessage<ReplayDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 30);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 33);
 
 /**
  * Names a ride.
@@ -1342,7 +1461,7 @@ export type ExplainMatchRequest = Message<"ridegrid.ops.v1.ExplainMatchRequest">
  * Use `create(ExplainMatchRequestSchema)` to create a new message.
  */
 export const ExplainMatchRequestSchema: GenMessage<ExplainMatchRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 31);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 34);
 
 /**
  * Why a ride got its driver.
@@ -1363,7 +1482,7 @@ export type ExplainMatchResponse = Message<"ridegrid.ops.v1.ExplainMatchResponse
  * Use `create(ExplainMatchResponseSchema)` to create a new message.
  */
 export const ExplainMatchResponseSchema: GenMessage<ExplainMatchResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 32);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 35);
 
 /**
  * A driver that was considered.
@@ -1405,7 +1524,7 @@ export type MatchCandidate = Message<"ridegrid.ops.v1.MatchCandidate"> & {
  * Use `create(MatchCandidateSchema)` to create a new message.
  */
 export const MatchCandidateSchema: GenMessage<MatchCandidate> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 33);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 36);
 
 /**
  * Drains a region.
@@ -1440,7 +1559,7 @@ export type DrainRegionRequest = Message<"ridegrid.ops.v1.DrainRegionRequest"> &
  * Use `create(DrainRegionRequestSchema)` to create a new message.
  */
 export const DrainRegionRequestSchema: GenMessage<DrainRegionRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 34);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 37);
 
 /**
  * The region.
@@ -1461,7 +1580,7 @@ export type DrainRegionResponse = Message<"ridegrid.ops.v1.DrainRegionResponse">
  * Use `create(DrainRegionResponseSchema)` to create a new message.
  */
 export const DrainRegionResponseSchema: GenMessage<DrainRegionResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 35);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 38);
 
 /**
  * Ends a drain.
@@ -1496,7 +1615,7 @@ export type UndrainRegionRequest = Message<"ridegrid.ops.v1.UndrainRegionRequest
  * Use `create(UndrainRegionRequestSchema)` to create a new message.
  */
 export const UndrainRegionRequestSchema: GenMessage<UndrainRegionRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 36);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 39);
 
 /**
  * The region.
@@ -1517,7 +1636,7 @@ export type UndrainRegionResponse = Message<"ridegrid.ops.v1.UndrainRegionRespon
  * Use `create(UndrainRegionResponseSchema)` to create a new message.
  */
 export const UndrainRegionResponseSchema: GenMessage<UndrainRegionResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 37);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 40);
 
 /**
  * Moves a lost region's markets to its neighbor.
@@ -1552,7 +1671,7 @@ export type TakeOverRegionRequest = Message<"ridegrid.ops.v1.TakeOverRegionReque
  * Use `create(TakeOverRegionRequestSchema)` to create a new message.
  */
 export const TakeOverRegionRequestSchema: GenMessage<TakeOverRegionRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 38);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 41);
 
 /**
  * What was moved.
@@ -1580,7 +1699,7 @@ export type TakeOverRegionResponse = Message<"ridegrid.ops.v1.TakeOverRegionResp
  * Use `create(TakeOverRegionResponseSchema)` to create a new message.
  */
 export const TakeOverRegionResponseSchema: GenMessage<TakeOverRegionResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 39);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 42);
 
 /**
  * Cancels a ride.
@@ -1615,7 +1734,7 @@ export type CancelRideRequest = Message<"ridegrid.ops.v1.CancelRideRequest"> & {
  * Use `create(CancelRideRequestSchema)` to create a new message.
  */
 export const CancelRideRequestSchema: GenMessage<CancelRideRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 40);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 43);
 
 /**
  * The ride.
@@ -1636,7 +1755,7 @@ export type CancelRideResponse = Message<"ridegrid.ops.v1.CancelRideResponse"> &
  * Use `create(CancelRideResponseSchema)` to create a new message.
  */
 export const CancelRideResponseSchema: GenMessage<CancelRideResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 41);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 44);
 
 /**
  * Completes a ride.
@@ -1671,7 +1790,7 @@ export type CompleteRideRequest = Message<"ridegrid.ops.v1.CompleteRideRequest">
  * Use `create(CompleteRideRequestSchema)` to create a new message.
  */
 export const CompleteRideRequestSchema: GenMessage<CompleteRideRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 42);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 45);
 
 /**
  * The ride.
@@ -1692,7 +1811,7 @@ export type CompleteRideResponse = Message<"ridegrid.ops.v1.CompleteRideResponse
  * Use `create(CompleteRideResponseSchema)` to create a new message.
  */
 export const CompleteRideResponseSchema: GenMessage<CompleteRideResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 43);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 46);
 
 /**
  * Gives a fee back.
@@ -1727,7 +1846,7 @@ export type WaiveFeeRequest = Message<"ridegrid.ops.v1.WaiveFeeRequest"> & {
  * Use `create(WaiveFeeRequestSchema)` to create a new message.
  */
 export const WaiveFeeRequestSchema: GenMessage<WaiveFeeRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 44);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 47);
 
 /**
  * What was given back.
@@ -1755,7 +1874,7 @@ export type WaiveFeeResponse = Message<"ridegrid.ops.v1.WaiveFeeResponse"> & {
  * Use `create(WaiveFeeResponseSchema)` to create a new message.
  */
 export const WaiveFeeResponseSchema: GenMessage<WaiveFeeResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 45);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 48);
 
 /**
  * Unlocks a PIN.
@@ -1790,7 +1909,7 @@ export type ResetPinTriesRequest = Message<"ridegrid.ops.v1.ResetPinTriesRequest
  * Use `create(ResetPinTriesRequestSchema)` to create a new message.
  */
 export const ResetPinTriesRequestSchema: GenMessage<ResetPinTriesRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 46);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 49);
 
 /**
  * The ride.
@@ -1811,7 +1930,7 @@ export type ResetPinTriesResponse = Message<"ridegrid.ops.v1.ResetPinTriesRespon
  * Use `create(ResetPinTriesResponseSchema)` to create a new message.
  */
 export const ResetPinTriesResponseSchema: GenMessage<ResetPinTriesResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 47);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 50);
 
 /**
  * Folds a read model anew.
@@ -1853,7 +1972,7 @@ export type RebuildReadModelRequest = Message<"ridegrid.ops.v1.RebuildReadModelR
  * Use `create(RebuildReadModelRequestSchema)` to create a new message.
  */
 export const RebuildReadModelRequestSchema: GenMessage<RebuildReadModelRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 48);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 51);
 
 /**
  * What the rebuild found.
@@ -1895,7 +2014,7 @@ export type RebuildReadModelResponse = Message<"ridegrid.ops.v1.RebuildReadModel
  * Use `create(RebuildReadModelResponseSchema)` to create a new message.
  */
 export const RebuildReadModelResponseSchema: GenMessage<RebuildReadModelResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 49);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 52);
 
 /**
  * A page of the audit.
@@ -1923,7 +2042,7 @@ export type ListAuditEntriesRequest = Message<"ridegrid.ops.v1.ListAuditEntriesR
  * Use `create(ListAuditEntriesRequestSchema)` to create a new message.
  */
 export const ListAuditEntriesRequestSchema: GenMessage<ListAuditEntriesRequest> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 50);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 53);
 
 /**
  * A page of the audit, newest first.
@@ -1951,7 +2070,7 @@ export type ListAuditEntriesResponse = Message<"ridegrid.ops.v1.ListAuditEntries
  * Use `create(ListAuditEntriesResponseSchema)` to create a new message.
  */
 export const ListAuditEntriesResponseSchema: GenMessage<ListAuditEntriesResponse> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 51);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 54);
 
 /**
  * What an operator did.
@@ -2021,7 +2140,7 @@ export type AuditEntry = Message<"ridegrid.ops.v1.AuditEntry"> & {
  * Use `create(AuditEntrySchema)` to create a new message.
  */
 export const AuditEntrySchema: GenMessage<AuditEntry> = /*@__PURE__*/
-  messageDesc(file_ridegrid_ops_v1_ops_service, 52);
+  messageDesc(file_ridegrid_ops_v1_ops_service, 55);
 
 /**
  * Sees and mends everything. The role `viewer` may read, `operator` may do all.
@@ -2058,6 +2177,16 @@ export const OpsService: GenService<{
     methodKind: "unary";
     input: typeof SearchRidesRequestSchema;
     output: typeof SearchRidesResponseSchema;
+  },
+  /**
+   * Finds the available drivers nearest to a point, in all regions.
+   *
+   * @generated from rpc ridegrid.ops.v1.OpsService.SearchDrivers
+   */
+  searchDrivers: {
+    methodKind: "unary";
+    input: typeof SearchDriversRequestSchema;
+    output: typeof SearchDriversResponseSchema;
   },
   /**
    * Reads any ride.

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file ridegrid/type/v1/geo.proto.
  */
 export const file_ridegrid_type_v1_geo: GenFile = /*@__PURE__*/
-  fileDesc("ChpyaWRlZ3JpZC90eXBlL3YxL2dlby5wcm90bxIQcmlkZWdyaWQudHlwZS52MSJfCgZMYXRMbmcSKQoIbGF0aXR1ZGUYASABKAFCF7pIFBISGQAAAAAAgFZAKQAAAAAAgFbAEioKCWxvbmdpdHVkZRgCIAEoAUIXukgUEhIZAAAAAACAZkApAAAAAACAZsBiBnByb3RvMw", [file_buf_validate_validate]);
+  fileDesc("ChpyaWRlZ3JpZC90eXBlL3YxL2dlby5wcm90bxIQcmlkZWdyaWQudHlwZS52MSJfCgZMYXRMbmcSKQoIbGF0aXR1ZGUYASABKAFCF7pIFBISGQAAAAAAgFZAKQAAAAAAgFbAEioKCWxvbmdpdHVkZRgCIAEoAUIXukgUEhIZAAAAAACAZkApAAAAAACAZsAiagoGQ2lyY2xlEjAKBmNlbnRlchgBIAEoCzIYLnJpZGVncmlkLnR5cGUudjEuTGF0TG5nQga6SAPIAQESLgoNcmFkaXVzX21ldGVycxgCIAEoAUIXukgUEhIZAAAAAABq6EAhAAAAAAAAAABiBnByb3RvMw", [file_buf_validate_validate]);
 
 /**
  * A point on the WGS 84 ellipsoid.
@@ -42,4 +42,32 @@ export type LatLng = Message<"ridegrid.type.v1.LatLng"> & {
  */
 export const LatLngSchema: GenMessage<LatLng> = /*@__PURE__*/
   messageDesc(file_ridegrid_type_v1_geo, 0);
+
+/**
+ * What is not farther from a point than a radius, along the Earth's surface.
+ *
+ * @generated from message ridegrid.type.v1.Circle
+ */
+export type Circle = Message<"ridegrid.type.v1.Circle"> & {
+  /**
+   * The point.
+   *
+   * @generated from field: ridegrid.type.v1.LatLng center = 1;
+   */
+  center?: LatLng | undefined;
+
+  /**
+   * The radius, at most 50 km.
+   *
+   * @generated from field: double radius_meters = 2;
+   */
+  radiusMeters: number;
+};
+
+/**
+ * Describes the message ridegrid.type.v1.Circle.
+ * Use `create(CircleSchema)` to create a new message.
+ */
+export const CircleSchema: GenMessage<Circle> = /*@__PURE__*/
+  messageDesc(file_ridegrid_type_v1_geo, 1);
 
