@@ -44,6 +44,8 @@ export type RelayLimits = {
   readonly leaseMs: number;
   readonly renewMs: number;
   readonly pageRows: number;
+  /** How often the cursor is written between batches: what it is behind is sent again after a crash. */
+  readonly moveEveryMs: number;
   readonly idlePollMs: number;
   readonly idlePollMaxMs: number;
   readonly retryMs: number;
@@ -57,6 +59,7 @@ export const relayLimits: RelayLimits = {
   renewMs: 500,
   /** Pages of 1,000 read a backlog of 600,000 rows at 200,000 rows/s, the first after 0.5 s. */
   pageRows: 1_000,
+  moveEveryMs: 250,
   idlePollMs: 20,
   idlePollMaxMs: 100,
   retryMs: 50,

@@ -4,7 +4,7 @@
  * A driver that loses its connection between two pages reports the end of the rows instead of an error; the batch
  * therefore ends with a row of its own, and without it was not read to its end.
  */
-import type { Pool } from "./dependencies.ts";
+import type { Pool, Queryable } from "./dependencies.ts";
 import { notVisibleIn } from "./relay-cursor.ts";
 import { orAbort } from "./waiting.ts";
 
@@ -18,34 +18,46 @@ export type OutboxRecord = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
-export type BatchRequest = { readonly homeRegion: string; readonly from: string; readonly to: string; readonly lastId: number; readonly pageRows: number };
+export type BatchBounds = { readonly homeRegion: string; readonly from: string; readonly to: string; readonly lastId: number };
+export type BatchRequest = BatchBounds & { readonly pageRows: number };
 
 /** Above every id that a sequence reaches and still a safe integer. */
 const endMark = Number.MAX_SAFE_INTEGER;
 
 /** @throws when the rows ended before the batch did. */
 export async function* readBatch(sql: Pool, request: BatchRequest, signal: AbortSignal): AsyncGenerator<readonly OutboxRecord[]> {
-  const { homeRegion, from, to, lastId } = request;
   const query = sql<OutboxRecord[]>`
-    SELECT id::float8 AS id, topic, partition, key, event_id AS "eventId", payload, headers FROM outbox
-    WHERE home_region = ${homeRegion} AND id > ${lastId}::bigint AND ${notVisibleIn(sql, from)}
-      AND xid < pg_snapshot_xmax(${to}::text::pg_snapshot) AND pg_visible_in_snapshot(xid, ${to}::text::pg_snapshot)
+    SELECT id::float8 AS id, topic, partition, key, event_id AS "eventId", payload, headers FROM outbox WHERE ${rowsOfBatch(sql, request)}
     UNION ALL SELECT ${endMark}::bigint::float8, '', 0, '', NULL, NULL, NULL
     ORDER BY id`;
   const pages = query.cursor(request.pageRows)[Symbol.asyncIterator]();
-  let next: Promise<IteratorResult<OutboxRecord[]>> | undefined;
+  let next = nextPage(pages);
   try {
     for (;;) {
-      next = pages.next();
       const { value, done } = await orAbort(next, signal);
-      if (done) throw new Error(`Cannot read the outbox of region "${homeRegion}": the connection ended in the middle of a batch`);
+      if (done) throw new Error(`Cannot read the outbox of region "${request.homeRegion}": the connection ended in the middle of a batch`);
       const complete = value.at(-1)?.id === endMark;
       const rows = complete ? value.slice(0, -1) : value;
+      // The server reads the next page while this one is sent.
+      if (!complete) next = nextPage(pages);
       if (rows.length > 0) yield rows;
       if (complete) return;
     }
   } finally {
     // A page that is still on its way would otherwise keep its connection for ever.
-    void next?.catch(() => {}).then(() => pages.return?.());
+    void next.catch(() => {}).then(() => pages.return?.());
   }
+}
+
+/** By index in every partition; what it reads does not grow with what came before `from` or since `to`. */
+export function rowsOfBatch(sql: Queryable, { homeRegion, from, to, lastId }: BatchBounds) {
+  return sql`home_region = ${homeRegion} AND id > ${lastId}::bigint AND ${notVisibleIn(sql, from)}
+    AND xid < pg_snapshot_xmax(${to}::text::pg_snapshot) AND pg_visible_in_snapshot(xid, ${to}::text::pg_snapshot)`;
+}
+
+/** One that fails before anybody waits for it fails whoever does. */
+function nextPage<T>(pages: AsyncIterator<T>): Promise<IteratorResult<T>> {
+  const page = Promise.resolve(pages.next());
+  page.catch(() => {});
+  return page;
 }

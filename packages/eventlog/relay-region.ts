@@ -8,7 +8,8 @@ import type { HostContext, Pool } from "./dependencies.ts";
 import type { EventLog } from "./event-log.ts";
 import type { RelayLimits } from "./limits.ts";
 import { type BatchWindow, createRelayCursor, type RelayCursor, type Tenure } from "./relay-cursor.ts";
-import { createBatchSender } from "./relay-send.ts";
+import { createRelayPosition, Fenced, type RelayPosition } from "./relay-position.ts";
+import { createBatchSender, type OutboxBatch } from "./relay-send.ts";
 import { createRelayWake, type RelayWake } from "./relay-wake.ts";
 import { pause, retryDelayMs, withDeadline } from "./waiting.ts";
 
@@ -35,10 +36,6 @@ export type RegionRelayDeps = {
   readonly eventLog: EventLog;
   readonly limits: RelayLimits;
 };
-
-class Fenced extends Error {
-  override readonly name = "Fenced";
-}
 
 export function createRegionRelay(deps: RegionRelayDeps): RegionRelay {
   const { context, sql, homeRegion, limits } = deps;
@@ -98,45 +95,49 @@ type SendingDeps = RegionRelayDeps & {
   readonly change: (next: Partial<RelayState>) => void;
 };
 
-/** Batch after batch until the signal aborts. @throws Fenced when the epoch has ended. */
+/** Batch after batch until the signal aborts; then stores how far it is. @throws Fenced when the epoch has ended. */
 async function sendBatches(deps: SendingDeps, taken: Tenure & BatchWindow, signal: AbortSignal): Promise<void> {
-  const { cursor, change, state } = deps;
+  const { cursor, change, state, limits } = deps;
+  const position = createRelayPosition({ cursor, tenure: taken, from: taken.from, moveEveryMs: limits.moveEveryMs });
   const sendBatch = createBatchSender({
     ...deps,
-    async onPageSent({ rows, lastId, more }) {
+    async onPageSent({ rows, lastId, more }, { from, to }) {
       change({ rowsSent: state().rowsSent + rows, failing: "" });
-      if (more && !(await cursor.advance(taken, lastId))) throw new Fenced();
+      if (more) await position.within({ from, to, lastId });
     },
     onLogFailure: (cause) => change({ failing: String(cause) }),
   });
-  let window: BatchWindow = taken;
-  while (!signal.aborted) {
-    if (window.to === null) window = await nextBatch(deps, taken, window.from, signal);
-    if (signal.aborted || window.to === null) return;
-    const sent = await sendBatch({ from: window.from, to: window.to, lastId: window.lastId }, signal);
-    if (signal.aborted) return;
-    // An empty batch is not worth a write: the window moves on in memory only, and a takeover finds it empty again.
-    if (sent === 0) window = { from: window.to, to: null, lastId: 0 };
-    else window = fencedUnless(await cursor.open(taken, window.to));
+  try {
+    // A batch that was begun is finished as it was fixed: what `lastId` says holds for no other.
+    let batch = taken.to === null ? undefined : { from: taken.from, to: taken.to, lastId: taken.lastId };
+    for (;;) {
+      batch ??= await nextBatch(deps, taken, position, signal);
+      if (batch === undefined) break;
+      await position.passed(batch.to, await sendBatch(batch, signal));
+      batch = undefined;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
   }
+  await position.store();
 }
 
-/** Waits until there is something. After a poke there is, so the batch is fixed without looking first. */
-async function nextBatch({ cursor, wake, homeRegion, limits }: SendingDeps, tenure: Tenure, after: string, signal: AbortSignal): Promise<BatchWindow> {
-  let from = after;
+/** Waits until there is something. */
+async function nextBatch(
+  { cursor, wake, limits }: SendingDeps,
+  tenure: Tenure,
+  position: RelayPosition,
+  signal: AbortSignal,
+): Promise<OutboxBatch | undefined> {
   for (let idleMs = limits.idlePollMs; !signal.aborted;) {
-    if (await wake.wait(idleMs, signal)) return fencedUnless(await cursor.open(tenure, from));
-    const { to, found } = await cursor.look(homeRegion, from);
-    if (found) return fencedUnless(await cursor.open(tenure, from));
-    from = to;
-    idleMs = Math.min(limits.idlePollMaxMs, idleMs * 1.25);
+    const from = position.from();
+    const seen = await cursor.look(tenure, from);
+    if (seen === undefined) throw new Fenced();
+    if (seen.found) return { from, to: seen.to, lastId: 0 };
+    await position.passed(seen.to, 0);
+    if (!(await wake.wait(idleMs, signal))) idleMs = Math.min(limits.idlePollMaxMs, idleMs * 1.25);
   }
-  return { from, to: null, lastId: 0 };
-}
-
-function fencedUnless(window: BatchWindow | undefined): BatchWindow {
-  if (!window) throw new Fenced();
-  return window;
+  return undefined;
 }
 
 function deadlined(cursor: RelayCursor, ms: number): RelayCursor {
@@ -144,9 +145,8 @@ function deadlined(cursor: RelayCursor, ms: number): RelayCursor {
   return {
     take: (region, owner) => bound(cursor.take(region, owner)),
     renew: (tenure) => bound(cursor.renew(tenure)),
-    advance: (tenure, lastId) => bound(cursor.advance(tenure, lastId)),
+    move: (tenure, window) => bound(cursor.move(tenure, window)),
     release: (tenure) => bound(cursor.release(tenure)),
-    open: (tenure, from) => bound(cursor.open(tenure, from)),
-    look: (region, from) => bound(cursor.look(region, from)),
+    look: (tenure, from) => bound(cursor.look(tenure, from)),
   };
 }

@@ -18,7 +18,7 @@ export type BatchSenderDeps = {
   readonly eventLog: EventLog;
   readonly limits: RelayLimits;
   /** After each page that is in the log: how many rows, up to which id, and whether more follow. */
-  readonly onPageSent: (page: { readonly rows: number; readonly lastId: number; readonly more: boolean }) => Promise<void>;
+  readonly onPageSent: (page: { readonly rows: number; readonly lastId: number; readonly more: boolean }, batch: OutboxBatch) => Promise<void>;
   readonly onLogFailure: (cause: unknown) => void;
 };
 
@@ -43,7 +43,7 @@ export function createBatchSender(deps: BatchSenderDeps): BatchSender {
           failures = 0;
           lastId = page.at(-1)?.id ?? lastId;
           sent += page.length;
-          await deps.onPageSent({ rows: page.length, lastId, more: page.length === limits.pageRows });
+          await deps.onPageSent({ rows: page.length, lastId, more: page.length === limits.pageRows }, batch);
         }
         return sent;
       } catch (error) {
