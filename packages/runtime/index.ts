@@ -16,3 +16,4 @@ export { createSystemRandom } from "./random.ts";
 export { createTelemetry, type Telemetry, type TelemetryOptions } from "./telemetry.ts";
 export { type OnSpansLost, startOtlpTracing, startTracing, type Tracing, type TracingOptions } from "./tracing.ts";
 export { readTracingConfig, type SamplerName, type TracingConfig } from "./tracing-config.ts";
+export { createUpstashBridge, type UpstashBridge } from "./upstash-bridge.ts";

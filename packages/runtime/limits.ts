@@ -31,4 +31,12 @@ export const spanExportTimeoutMs = 5_000;
 export const spanLinksMax = 128;
 export const spanAttributeLengthMax = 256;
 
+/** The bridge from Upstash's protocol to a plain Redis. */
+export const upstashBridgeConnectTimeoutMs = 1_000;
+/** It tries for as long as its process lives; its clients have answered from their own memory meanwhile. */
+export const upstashBridgeReconnectsMax = 1_000_000;
+export const upstashPipelineCommandsMax = 1_000;
+/** Scripts whose hash is known; `@upstash/ratelimit` has half a dozen. */
+export const upstashBridgeScriptsMax = 256;
+
 if (spanBatchMax > spanQueueMax) throw new Error("a batch of spans must fit the queue");
