@@ -49,7 +49,7 @@ export type GatewayDeps = {
   /** Port 0 takes a free one. */
   readonly listen: { readonly host: string; readonly port: number; readonly grpcPort: number };
   readonly production: boolean;
-  /** What `/metrics` answers: the whole process's. */
+  /** What `/metrics` answers: the whole process's. Without it there is no such path. */
   readonly metricsText?: () => string | Promise<string>;
   /** What else must be ready before this process is sent calls. */
   readonly readiness?: () => readonly ReadinessPart[];
@@ -131,7 +131,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     async start() {
       const app = httpRoutes({
         readiness: () => [...readiness(), ...(deps.readiness?.() ?? [])],
-        metricsText: deps.metricsText ?? (() => ""),
+        metricsText: deps.metricsText,
         issuer: isDevelopmentIssuer(identity) ? identity : undefined,
         refuseToken: (request) => limits.refuseToken(addressIn(request.headers, () => peerAddress(request))),
       });

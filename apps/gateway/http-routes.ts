@@ -8,7 +8,7 @@ import { developmentTokenTtlMaxSeconds } from "./limits.ts";
 
 export type HttpRoutesDeps = {
   readonly readiness: () => readonly ReadinessPart[];
-  readonly metricsText: () => string | Promise<string>;
+  readonly metricsText: (() => string | Promise<string>) | undefined;
   /** Undefined in production: then the token route does not exist. */
   readonly issuer: DevelopmentIssuer | undefined;
   /** The answer to an address that asked for too many tokens. */
@@ -24,7 +24,8 @@ export function httpRoutes({ readiness, metricsText, issuer, refuseToken }: Http
     const ready = parts.every((part) => part.ready);
     return context.json({ ready, parts }, ready ? 200 : 503);
   });
-  app.get("/metrics", async (context) => context.text(await metricsText(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }));
+  if (metricsText !== undefined)
+    app.get("/metrics", async (context) => context.text(await metricsText(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" }));
   if (issuer !== undefined)
     app.post("/dev/token", async ({ req }) => (await refuseToken(req.raw)) ?? developmentToken(issuer, await req.json().catch(() => undefined)));
   return app;

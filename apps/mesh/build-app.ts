@@ -26,6 +26,8 @@ export type BuildOptions = {
   readonly host: string;
   readonly gatewayPorts: (region: string) => { readonly http: number; readonly grpc: number };
   readonly metricsText: () => Promise<string>;
+  /** Where metrics have a port of their own, a gateway does not show them to the public. */
+  readonly metricsPort: number | undefined;
   readonly otherParts: () => readonly ReadinessPart[];
   readonly production: boolean;
   readonly edge: EdgeConfig;
@@ -109,7 +111,7 @@ async function buildGateway(region: string, context: ProcessContext, options: Bu
     pinSecret: options.pinSecret,
     listen: { host: options.host, port: http, grpcPort: grpc },
     production: options.production,
-    metricsText: options.metricsText,
+    ...(options.metricsPort === undefined ? { metricsText: options.metricsText } : {}),
     readiness: options.otherParts,
     ...edgeOf(options.edge),
   });

@@ -1,6 +1,6 @@
 /** The flags of `dev`, `sim` and `start`: defaults, and one clear line for what is wrong. */
 import { describe, expect, test } from "bun:test";
-import { parseDev, parseSim, parseStart } from "./command-line.ts";
+import { parseDev, parseNothing, parseSim, parseStart } from "./command-line.ts";
 
 describe("parseDev()", () => {
   test("answers the defaults when nothing is asked for", () => {
@@ -54,10 +54,22 @@ describe("parseStart()", () => {
     expect(() => parseStart(["gateway"])).toThrow('"gateway" needs --region');
   });
 
+  test("takes the machine's region where none is given, and only for apps that live in one", () => {
+    expect(parseStart(["gateway"], "lhr")).toEqual({ apps: ["gateway"], regions: ["lhr"] });
+    expect(parseStart(["gateway", "--region", "ewr"], "lhr").regions).toEqual(["ewr"]);
+    expect(parseStart(["assignment-coordinator"], "lhr").regions).toEqual([]);
+  });
+
   test("names an unknown app and a missing one", () => {
     expect(() => parseStart(["gatway", "--region", "ewr"])).toThrow('unknown app "gatway"');
     expect(() => parseStart([])).toThrow("at least one app");
   });
+});
+
+test("parseNothing() complains about whatever it is given", () => {
+  expect(() => parseNothing("migrate", [])).not.toThrow();
+  expect(() => parseNothing("migrate", ["up"])).toThrow('Cannot run "migrate": unexpected argument "up"');
+  expect(() => parseNothing("migrate", ["--force"])).toThrow("--force");
 });
 
 describe("parseSim()", () => {

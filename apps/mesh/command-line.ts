@@ -1,5 +1,5 @@
 /**
- * Reads the flags of `dev`, `sim` and `start`. An unknown flag or a value of the wrong type is a `Complaint` that names it.
+ * Reads the flags of `dev`, `sim`, `start`, and of the commands that take none. An unknown flag or a value of the wrong type is a `Complaint` that names it.
  *
  * `sim` knows only what decides where its mesh comes from; the rest is the simulator's, passed on as it was written.
  */
@@ -57,7 +57,8 @@ export function parseDev(args: readonly string[]): DevOptions {
 /** `regions` is usually one; several make one process serve several regions, each app once in each. */
 export type StartOptions = { readonly apps: readonly AppName[]; readonly regions: readonly string[] };
 
-export function parseStart(args: readonly string[]): StartOptions {
+/** `regionDefault`: of an app that lives in a region where no `--region` is given. */
+export function parseStart(args: readonly string[], regionDefault?: string): StartOptions {
   const { values, positionals } = parse("start", args, { region: { type: "string", multiple: true } });
   if (positionals.length === 0) throw new Complaint(`Cannot run "start": name at least one app of ${appNames.join(", ")}`);
   const apps = positionals.map((name) => {
@@ -67,8 +68,17 @@ export function parseStart(args: readonly string[]): StartOptions {
   const given = Array.isArray(values["region"]) ? values["region"] : [];
   const regions = given.map((region: unknown) => text("start", "--region", region) ?? "");
   const regional = apps.find((app) => app !== "assignment-coordinator");
-  if (regional !== undefined && regions.length === 0) throw new Complaint(`Cannot run "start": "${regional}" needs --region`);
+  if (regional !== undefined && regions.length === 0) {
+    if (regionDefault === undefined) throw new Complaint(`Cannot run "start": "${regional}" needs --region`);
+    regions.push(regionDefault);
+  }
   return { apps: [...new Set(apps)], regions: [...new Set(regions)] };
+}
+
+/** A command that is configured by the environment alone. */
+export function parseNothing(command: string, args: readonly string[]): void {
+  const { positionals } = parse(command, args, {});
+  if (positionals[0] !== undefined) throw new Complaint(`Cannot run "${command}": unexpected argument "${positionals[0]}"`);
 }
 
 export type SimOptions = { readonly url: string | undefined; readonly kafka: boolean; readonly json: boolean; readonly help: boolean };

@@ -55,6 +55,10 @@ export const topicsRetryMs = 1_000;
 /** Everything above for two regions in one process each, with room for tests and a person with psql. */
 export const embeddedMaxConnections = 150;
 
+/** `redis-bridge`: one request's body, and how often Redis is asked whether it is there. */
+export const bridgeBodyBytesMax = 1024 * 1024;
+export const bridgePingIntervalMs = 1_000;
+
 /** Enough for New York to look alive, few enough to be on shift a second after the start. */
 export const cityDriversDefault = 30;
 export const citySeedDefault = 1;

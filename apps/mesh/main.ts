@@ -1,12 +1,14 @@
 /**
- * RideGrid's one executable: `dev`, `sim`, `start`.
+ * RideGrid's one executable: `dev`, `sim`, `start`, and what a deployment runs beside it: `migrate`, `redis-bridge`.
  *
  * Reads arguments and environment and turns what a person can repair into one line and exit code 1.
  */
-import { ConfigError } from "@ridegrid/runtime";
-import { parseDev, parseSim, parseStart } from "./command-line.ts";
+import { ConfigError, readVariable } from "@ridegrid/runtime";
+import { parseDev, parseNothing, parseSim, parseStart } from "./command-line.ts";
 import { Complaint } from "./complaint.ts";
 import { dev, type Output } from "./dev.ts";
+import { migrateAll } from "./migrate-all.ts";
+import { redisBridge } from "./redis-bridge.ts";
 import { sim } from "./sim.ts";
 import { start } from "./start.ts";
 
@@ -22,9 +24,15 @@ async function run([command, ...args]: readonly string[]): Promise<number> {
     case "sim":
       return await sim(parseSim(args), args, process.env, output);
     case "start":
-      return await start(parseStart(args), process.env);
+      return await start(parseStart(args, readVariable(process.env, "FLY_REGION")), process.env);
+    case "migrate":
+      parseNothing("migrate", args);
+      return await migrateAll(process.env);
+    case "redis-bridge":
+      parseNothing("redis-bridge", args);
+      return await redisBridge(process.env);
     default:
-      throw new Complaint(`Cannot run "${command ?? ""}": there are dev, sim and start`);
+      throw new Complaint(`Cannot run "${command ?? ""}": there are dev, sim, start, migrate and redis-bridge`);
   }
 }
 

@@ -67,7 +67,8 @@ export function readEnvironment(env: Environment, targets: readonly AppTarget[])
     meshToken: alone ? (readVariable(env, "RIDEGRID_MESH_TOKEN") ?? "") : required("RIDEGRID_MESH_TOKEN"),
     host: withDefault("RIDEGRID_HOST"),
     gatewayPorts: (region) => ({ http: withDefault("RIDEGRID_GATEWAY_PORT", region), grpc: withDefault("RIDEGRID_GRPC_PORT", region) }),
-    internalPort: readVariable(env, "RIDEGRID_INTERNAL_PORT") ?? (alone || apps.every((app) => app === "gateway") ? undefined : 0),
+    // A gateway offers no service to others.
+    internalPort: apps.every((app) => app === "gateway") ? undefined : (readVariable(env, "RIDEGRID_INTERNAL_PORT") ?? (alone ? undefined : 0)),
     metricsPort: readVariable(env, "RIDEGRID_METRICS_PORT") ?? (hasGateway ? undefined : 0),
     peer: (service, region) => peerUrl(env, service, region),
     logFormat: withDefault("RIDEGRID_LOG_FORMAT"),

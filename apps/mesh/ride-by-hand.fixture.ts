@@ -83,10 +83,14 @@ export async function offerFor(driver: Call, timeoutMs: number): Promise<string>
   return offerId;
 }
 
-/** From request to the receipt; answers the completed ride. */
-export async function rideByHand(url: string, point: Point, names: { readonly rider: string; readonly driver: string }): Promise<Json> {
+/** From request to the receipt, the driver at a gateway of his own where one is named; answers the completed ride. */
+export async function rideByHand(
+  url: string,
+  point: Point,
+  names: { readonly rider: string; readonly driver: string; readonly driverUrl?: string },
+): Promise<Json> {
   const rider = await clientOf(url, "rider", names.rider);
-  const driver = await driverAt(url, names.driver, point);
+  const driver = await driverAt(names.driverUrl ?? url, names.driver, point);
   const { rideId } = await requestRide(rider, point);
   await driver.call("AcceptOffer", { requestId: randomUUID(), offerId: await offerFor(driver.call, 15_000) });
   await driver.call("ArriveAtPickup", { requestId: randomUUID(), rideId, location: point });

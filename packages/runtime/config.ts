@@ -5,7 +5,7 @@
  * The configuration reference in `docs/` is generated from this list. A value that may be a secret is never quoted.
  */
 
-export type VariableType = "postgres-url" | "http-url" | "port" | "count" | "secret" | "json" | "text" | "list" | readonly string[];
+export type VariableType = "postgres-url" | "http-url" | "redis-url" | "port" | "count" | "secret" | "json" | "text" | "list" | readonly string[];
 
 export type Variable = {
   readonly type: VariableType;
@@ -46,7 +46,8 @@ export const variables = {
     type: "http-url",
     doc: "The Redis in which gateways share their callers' rates and read models keep what is asked for often. In process when not set.",
   },
-  UPSTASH_REDIS_REST_TOKEN: { type: "secret", doc: "The token of that Redis. Needed with `UPSTASH_REDIS_REST_URL`." },
+  UPSTASH_REDIS_REST_TOKEN: { type: "secret", doc: "The token of that Redis. Needed with `UPSTASH_REDIS_REST_URL`, and by `redis-bridge`." },
+  REDIS_URL: { type: "redis-url", doc: "The plain Redis behind `redis-bridge`, which speaks Upstash's protocol on `RIDEGRID_INTERNAL_PORT`." },
   RIDEGRID_CLIENT_ADDRESS_HEADER: {
     type: "text",
     doc: "The header in which the proxy in front of gateways names a client's address, such as `Fly-Client-IP`. The connection's own address when not set.",
@@ -61,11 +62,15 @@ export const variables = {
   RIDEGRID_GATEWAY_PORT: { type: "port", default: "8001", perRegion: true, doc: "A gateway's port for Connect, gRPC-Web and JSON." },
   RIDEGRID_GRPC_PORT: { type: "port", default: "8002", perRegion: true, doc: "A gateway's port for native gRPC." },
   RIDEGRID_INTERNAL_PORT: { type: "port", doc: "The port on which this process serves the other services (h2c). A free one when not set." },
-  RIDEGRID_METRICS_PORT: { type: "port", doc: "The port of `/metrics`, `/livez` and `/readyz` of a process without a gateway. A free one when not set." },
+  RIDEGRID_METRICS_PORT: {
+    type: "port",
+    doc: "The port of `/metrics`, `/livez` and `/readyz`. A free one when not set; a process with a gateway then has them on its public port, which otherwise shows no metrics.",
+  },
   RIDEGRID_PEER_COORDINATOR: { type: "http-url", doc: "The coordinator's internal address." },
   RIDEGRID_PEER_MATCHING: { type: "http-url", perRegion: true, doc: "A region's matching worker." },
   RIDEGRID_PEER_INGEST: { type: "http-url", perRegion: true, doc: "A region's telemetry ingest." },
   RIDEGRID_PEER_STATE: { type: "http-url", perRegion: true, doc: "A region's state query." },
+  FLY_REGION: { type: "text", doc: "Set by Fly.io: the region of apps that are started without `--region`." },
   RIDEGRID_LOG_LEVEL: {
     type: ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
     default: "info",
@@ -152,6 +157,8 @@ function parse(name: string, type: VariableType, text: string): unknown {
       return /^postgres(ql)?:\/\//.test(text) && URL.canParse(text) ? text : wrong(name, "a postgres:// URL");
     case "http-url":
       return /^https?:\/\//.test(text) && URL.canParse(text) ? text : wrong(name, "an http(s):// URL", text);
+    case "redis-url":
+      return /^rediss?:\/\//.test(text) && URL.canParse(text) ? text : wrong(name, "a redis:// URL");
     case "port":
       return /^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : wrong(name, "a port number", text);
     case "count":

@@ -10,7 +10,9 @@ const sources = [...new Bun.Glob("{apps,packages}/**/*.ts").scanSync({ cwd: root
   (path) => !/node_modules|\.test\.ts$|^packages\/runtime\/config\.ts$/.test(path),
 );
 const text = sources.map((path) => readFileSync(join(root, path), "utf8")).join("\n");
-const named = new Set([...text.matchAll(/"((?:RIDEGRID|KAFKA|UPSTASH|OTEL)_[A-Z_]+|DATABASE_URL|NODE_ENV)"/g)].map(([, name = ""]) => name));
+const named = new Set(
+  [...text.matchAll(/"((?:RIDEGRID|KAFKA|UPSTASH|OTEL)_[A-Z_]+|DATABASE_URL|REDIS_URL|FLY_REGION|NODE_ENV)"/g)].map(([, name = ""]) => name),
+);
 
 test("every variable of the configuration reference is read somewhere", () => {
   expect(Object.keys(variables).filter((name) => !named.has(name))).toEqual([]);
