@@ -38,23 +38,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Inlined where it is called. OFFSET 0 keeps the planner from looking at all drivers first, as it does where it knows
--- nothing of the tables yet.
-CREATE OR REPLACE FUNCTION available_drivers_in(in_region text, near_latitude float8, near_longitude float8, radius_meters float8, seen_after timestamptz)
-RETURNS TABLE (driver_id text, market_id text, latitude float8, longitude float8, heading_degrees float8, observe_time timestamptz, distance_meters float8)
-LANGUAGE sql STABLE AS $$
-  SELECT p.driver_id, v.market_id, p.latitude, p.longitude, p.heading_degrees, p.observe_time, p.distance_meters
-  FROM circle_stretches(near_latitude, near_longitude, radius_meters) s
-  CROSS JOIN LATERAL (
-    SELECT *, great_circle_meters(latitude, longitude, near_latitude, near_longitude) AS distance_meters FROM driver_position
-    WHERE home_region = in_region AND latitude_band(latitude) = s.band AND longitude BETWEEN s.west AND s.east AND observe_time >= seen_after
-    OFFSET 0) p
-  CROSS JOIN LATERAL (
-    SELECT market_id FROM driver_view WHERE home_region = in_region AND driver_id = p.driver_id AND status = 'available' OFFSET 0) v
-  WHERE p.distance_meters <= radius_meters
-$$;
-
--- Grows a circle until it holds enough. Each circle is sized by how many drivers the one before held.
+-- Grows a circle until it holds enough. Each circle is sized by how many drivers the one before held. OFFSET 0 keeps the
+-- planner from looking at all drivers first, as it does where it knows nothing of the tables yet.
 CREATE OR REPLACE FUNCTION nearest_available_drivers(
   in_region text, near_latitude float8, near_longitude float8, radius_meters float8, seen_after timestamptz, drivers_max integer)
 RETURNS TABLE (driver_id text, market_id text, latitude float8, longitude float8, heading_degrees float8, observe_time timestamptz, distance_meters float8)
@@ -62,15 +47,28 @@ LANGUAGE plpgsql STABLE ROWS 20 AS $$
 #variable_conflict use_column
 DECLARE
   circle float8 := least(500, radius_meters);
-  held integer;
+  found driver_position[];
 BEGIN
   LOOP
-    SELECT count(*) INTO held FROM (SELECT FROM available_drivers_in(in_region, near_latitude, near_longitude, circle, seen_after) LIMIT drivers_max) AS inside;
-    EXIT WHEN held >= drivers_max OR circle >= radius_meters;
-    circle := least(radius_meters, circle * CASE WHEN held = 0 THEN 4 ELSE least(4, 1.2 * sqrt(drivers_max::float8 / held)) END);
+    found := ARRAY(
+      SELECT near.place
+      FROM circle_stretches(near_latitude, near_longitude, circle) s
+      CROSS JOIN LATERAL (
+        SELECT p AS place, p.driver_id, great_circle_meters(p.latitude, p.longitude, near_latitude, near_longitude) AS meters
+        FROM driver_position p
+        WHERE p.home_region = in_region AND latitude_band(p.latitude) = s.band AND p.longitude BETWEEN s.west AND s.east AND p.observe_time >= seen_after
+        OFFSET 0) near
+      WHERE near.meters <= circle
+        AND (SELECT v.status = 'available' FROM driver_view v WHERE v.home_region = in_region AND v.driver_id = near.driver_id)
+      ORDER BY near.meters, near.driver_id LIMIT drivers_max);
+    EXIT WHEN cardinality(found) >= drivers_max OR circle >= radius_meters;
+    circle := least(radius_meters, circle * CASE cardinality(found) WHEN 0 THEN 4 ELSE least(4, 1.2 * sqrt(drivers_max::float8 / cardinality(found))) END);
   END LOOP;
   RETURN QUERY
-    SELECT * FROM available_drivers_in(in_region, near_latitude, near_longitude, circle, seen_after) ORDER BY distance_meters, driver_id LIMIT drivers_max;
+    SELECT p.driver_id, v.market_id, p.latitude, p.longitude, p.heading_degrees, p.observe_time,
+           great_circle_meters(p.latitude, p.longitude, near_latitude, near_longitude)
+    FROM unnest(found) WITH ORDINALITY p JOIN driver_view v ON v.home_region = in_region AND v.driver_id = p.driver_id
+    ORDER BY p.ordinality;
 END $$;
 
 -- Inlined where it is called, so that the caller's filters and order choose the index.
