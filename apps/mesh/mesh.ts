@@ -88,6 +88,9 @@ async function startParts(options: MeshOptions, undo: (() => Promise<void> | voi
   state.brokers = brokers;
   undo.push(() => brokers.stop());
   signal.throwIfAborted();
+  // The city is a process that takes as long to load as all else takes to start; it waits until a gateway answers.
+  state.city = startCityOf(state, gatewayUrl({ gatewayPorts }, regionIds[0] ?? ""));
+  undo.push(() => state.city?.stop());
   // Whoever needs them says what is wrong with them.
   if (!options.processes && !options.watch) void loadApps().catch(() => {});
   state.postgres = await keepPostgres({ directory, ports, portOffset: options.portOffset, logger, onRestart });
@@ -113,8 +116,7 @@ async function startParts(options: MeshOptions, undo: (() => Promise<void> | voi
   const apps = await makeApps(state, plan, ports);
   state.apps = apps;
   undo.push(() => apps.stop());
-  // The city is a process that takes as long to load as the apps take to start; it waits until a gateway answers.
-  state.city = startCityOf(state, gatewayUrl(plan, regionIds[0] ?? ""));
+  // Begun long ago, it ends before the apps.
   undo.push(() => state.city?.stop());
   await apps.start();
   await untilReady(apps, signal);

@@ -33,11 +33,11 @@ export type AppsPlan = {
   readonly logLevel: LogLevel;
 };
 
-export function gatewayUrl(plan: AppsPlan, region: string): string {
+export function gatewayUrl(plan: Pick<AppsPlan, "gatewayPorts">, region: string): string {
   return `http://localhost:${portsOf(plan, region).http}`;
 }
 
-export function portsOf({ gatewayPorts }: AppsPlan, region: string): { readonly http: number; readonly grpc: number } {
+export function portsOf({ gatewayPorts }: Pick<AppsPlan, "gatewayPorts">, region: string): { readonly http: number; readonly grpc: number } {
   const ports = gatewayPorts.get(region);
   if (ports === undefined) throw new Error(`No ports are planned for the gateway of "${region}"`);
   return ports;

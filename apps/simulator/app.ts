@@ -13,12 +13,16 @@ import { createIdentity, type Identity } from "./identity.ts";
 import {
   compareTimeoutMs,
   endlessRidesRemembered,
+  endlessShiftsInFlightMax,
+  endlessStartPatienceMs,
   farewellMs,
   invariantPollMs,
   progressIntervalMs,
   ridersAtOnceMax,
   ridesMax,
   settleBaseMs,
+  shiftsInFlightMax,
+  startPatienceMs,
 } from "./limits.ts";
 import { findMarket } from "./market-lookup.ts";
 import { travelSeconds } from "./movement.ts";
@@ -80,14 +84,16 @@ async function runSimulation(options: SimulationOptions): Promise<SimulationRepo
   // A stop from outside leaves a little time for goodbyes.
   signal.addEventListener("abort", () => void setTimeout(() => end.abort(), farewellMs), { once: true });
   try {
-    const before = await topicEnds(world, operator);
+    // An endless city is stopped, never measured.
+    const before = options.rides === null ? null : await topicEnds(world, operator);
     const first = Promise.withResolvers<void>();
     const shifts = openShifts(options, scene, first.resolve);
+    const demand = openDemand(options, scene);
     // A run that is compared with others begins with its whole fleet; scenery begins as soon as somebody can drive.
     await (options.rides === null ? Promise.race([shifts, first.promise]) : shifts);
     view.enter("running");
     const openedAtMs = clock.nowMs();
-    await sendRiders(options, scene, openedAtMs);
+    await sendRiders(options, scene, demand, openedAtMs);
     await shifts;
     const wallSeconds = (clock.nowMs() - openedAtMs) / 1_000;
     view.enter("comparing");
@@ -112,7 +118,7 @@ type Scene = {
   readonly world: World;
   readonly operator: Identity;
   readonly city: City;
-  readonly demand: Demand;
+  readonly source: TripSource;
   readonly fleet: Fleet;
   readonly random: Random;
   readonly riderPrefix: string;
@@ -138,14 +144,14 @@ async function openScene(options: SimulationOptions, signal: AbortSignal): Promi
   if (source.outside > 0) options.onNotice(`${source.outside} trips lie outside market "${city.marketId}" and are left out`);
   // An endless city meets its own drivers again when it comes back, and with them rides that were left open.
   const subjectPrefix = options.rides === null ? `city-${city.marketId}-driver-` : `sim-${run}-driver-`;
-  const fleet = createFleet({ world, city, source, random: random.fork("drivers"), positions, drivers: options.drivers, subjectPrefix });
-  const demand = createDemand({ source, ratePerSecond: demandRate(options, source, random), random: random.fork("demand") });
+  const shiftsInFlight = options.rides === null ? endlessShiftsInFlightMax : shiftsInFlightMax;
+  const fleet = createFleet({ world, city, source, random: random.fork("drivers"), positions, drivers: options.drivers, subjectPrefix, shiftsInFlight });
   const view = createView(options, world);
   return {
     world,
     operator,
     city,
-    demand,
+    source,
     fleet,
     random,
     riderPrefix: `sim-${run}-rider-`,
@@ -168,7 +174,9 @@ async function openGateway(
     return { gateway, operator: createIdentity({ gateway, clock, role: "operator", subject }) };
   };
   const first = open(firstUrl);
-  const city = await findMarket({ ...first, clock, signal }, market);
+  // An endless city comes with its platform, which may be starting.
+  const patienceMs = options.rides === null ? endlessStartPatienceMs : startPatienceMs;
+  const city = await findMarket({ ...first, clock, signal: AbortSignal.any([signal, options.signal]), patienceMs }, market);
   const homeUrl = gateways[city.homeRegion] ?? firstUrl;
   return { city, ...(homeUrl === firstUrl ? first : open(homeUrl)) };
 }
@@ -177,10 +185,9 @@ function tripSource({ trips }: SimulationOptions, city: City, random: Random): T
   return trips === undefined ? createGeneratedTrips({ city, random }) : createFileTrips({ file: trips, city, random });
 }
 
-/** Rides a city second. */
-function demandRate({ trips, drivers, speedup, paceFactor = 1 }: SimulationOptions, source: TripSource, random: Random): number {
+function openDemand({ trips, drivers, speedup, paceFactor = 1 }: SimulationOptions, { source, random }: Scene): Demand {
   const rate = trips === undefined ? fleetRate({ source, drivers, speedup, random: random.fork("plan") }) : fileRate(trips);
-  return rate * paceFactor;
+  return createDemand({ source, ratePerSecond: rate * paceFactor, random: random.fork("demand") });
 }
 
 function createView(options: SimulationOptions, world: World): Scene["view"] {
@@ -213,8 +220,8 @@ async function openShifts({ drivers, signal, onNotice }: SimulationOptions, { fl
 }
 
 /** Sends riders as the demand says and waits for their rides to end; those that do not in time are violations. */
-async function sendRiders(options: SimulationOptions, scene: Scene, openedAtMs: number): Promise<void> {
-  const { world, demand, view } = scene;
+async function sendRiders(options: SimulationOptions, scene: Scene, demand: Demand, openedAtMs: number): Promise<void> {
+  const { world, view } = scene;
   const onTheirWay = new Set<Promise<void>>();
   let longestSeconds = 0;
   for (let sent = 0; options.rides === null || sent < options.rides; sent++) {

@@ -4,7 +4,7 @@ import { createDriverAgent, type DriverAgent } from "./driver-agent.ts";
 import { displaced, type LatLng } from "./geography.ts";
 import { createIdentity } from "./identity.ts";
 import { inGroups } from "./in-groups.ts";
-import { largeCarShare, shiftsInFlightMax, startSpreadMeters } from "./limits.ts";
+import { largeCarShare, startSpreadMeters } from "./limits.ts";
 import type { PositionReports } from "./position-reports.ts";
 import type { Random } from "./random.ts";
 import type { TripSource } from "./trip-source.ts";
@@ -24,9 +24,11 @@ export type FleetDeps = {
   readonly positions: PositionReports;
   readonly drivers: number;
   readonly subjectPrefix: string;
+  /** Drivers that open or end their shift at the same time. */
+  readonly shiftsInFlight: number;
 };
 
-export function createFleet({ world, city, source, random, positions, drivers, subjectPrefix }: FleetDeps): Fleet {
+export function createFleet({ world, city, source, random, positions, drivers, subjectPrefix, shiftsInFlight }: FleetDeps): Fleet {
   const agents = Array.from({ length: drivers }, (_, index): DriverAgent => {
     const dice = random.fork(String(index));
     const name = String(index + 1).padStart(4, "0");
@@ -40,12 +42,12 @@ export function createFleet({ world, city, source, random, positions, drivers, s
   const online: DriverAgent[] = [];
   return {
     async goOnline(onFirst) {
-      await inGroups(agents, shiftsInFlightMax, async (agent) => {
+      await inGroups(agents, shiftsInFlight, async (agent) => {
         if (!world.signal.aborted && (await agent.goOnline()) && online.push(agent) === 1) onFirst?.();
       });
       return online.length;
     },
-    goOffline: () => inGroups(online.splice(0), shiftsInFlightMax, (agent) => agent.goOffline()),
+    goOffline: () => inGroups(online.splice(0), shiftsInFlight, (agent) => agent.goOffline()),
   };
 }
 

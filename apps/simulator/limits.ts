@@ -44,6 +44,7 @@ export const retryMaxMs = 8_000;
 export const askAgainMs = 500;
 /** How long a platform may take to answer at all before a simulation does not start. */
 export const startPatienceMs = 10_000;
+export const endlessStartPatienceMs = 60_000;
 /** How often it is tried: a refused connection costs next to nothing, and somebody waits. */
 export const startPollMs = 20;
 
@@ -54,6 +55,8 @@ export const tokenLifetimeMs = 5 * 60_000;
 
 /** Drivers that open or end their shift at the same time. */
 export const shiftsInFlightMax = 24;
+/** Few, so that the first rider of an endless city is not behind them all. */
+export const endlessShiftsInFlightMax = 4;
 /** Demand waits while this many riders are in the city. */
 export const ridersAtOnceMax = 5_000;
 

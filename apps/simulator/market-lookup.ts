@@ -7,7 +7,7 @@ import { Complaint } from "./complaint.ts";
 import { failureOf } from "./failure.ts";
 import type { GatewayClient } from "./gateway-client.ts";
 import type { Identity } from "./identity.ts";
-import { startPatienceMs, startPollMs } from "./limits.ts";
+import { startPollMs } from "./limits.ts";
 import { pause } from "./pause.ts";
 
 export type LookupDeps = {
@@ -15,7 +15,7 @@ export type LookupDeps = {
   readonly operator: Identity;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly patienceMs?: number;
+  readonly patienceMs: number;
 };
 
 /** @throws a complaint when the platform does not answer in time or serves no such market. */
@@ -29,7 +29,7 @@ export async function findMarket(deps: LookupDeps, marketId: string): Promise<Ci
   throw new Complaint(`Cannot simulate market "${marketId}": the platform serves ${known.join(", ") || "none"}`);
 }
 
-async function listRegions({ gateway, operator, clock, signal, patienceMs = startPatienceMs }: LookupDeps): Promise<readonly Region[]> {
+async function listRegions({ gateway, operator, clock, signal, patienceMs }: LookupDeps): Promise<readonly Region[]> {
   const deadlineMs = clock.nowMs() + patienceMs;
   for (;;) {
     try {
