@@ -6,7 +6,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { createTestDatabase, freePort } from "@ridegrid/testing";
+import { platformWriters } from "@ridegrid/runtime";
+import { createTestDatabase, freePort, type TestDatabase } from "@ridegrid/testing";
 import { composedServices, composedServicesMissing } from "./composed-services.fixture.ts";
 import { type Container, runContainer } from "./container.fixture.ts";
 import { type BuiltImage, buildImage, readDockerfile, writeBuildContext } from "./dockerfile.fixture.ts";
@@ -79,7 +80,12 @@ if (missing === null) {
       };
       const migration = run("migrate", ["migrate"], environment);
       expect([await migration.ended, migration.output()]).toEqual([0, expect.stringContaining('the tables of \\"coordinator\\" are up to date')]);
-      const apps = run("all", ["start", "assignment-coordinator", "matching-worker", "telemetry-ingest", "state-query", "gateway"], environment);
+      // Whoever runs the apps need not own the database.
+      const login = await createLogin(platform);
+      const apps = run("all", ["start", "assignment-coordinator", "matching-worker", "telemetry-ingest", "state-query", "gateway"], {
+        ...environment,
+        DATABASE_URL: login.url,
+      });
       await apps.healthy(image.healthcheck, timeoutMs);
       await apps.healthy(["bun", "apps/mesh/health.ts", "readyz"], timeoutMs);
       expect(apps.uid()).not.toBe(0);
@@ -88,10 +94,19 @@ if (missing === null) {
       expect([await status(http, "/dev/token", "POST"), (await fetch(`http://[::1]:${http}/livez`)).status]).toEqual([404, 200]);
       apps.signal("SIGTERM");
       expect([await apps.ended, apps.output()]).toEqual([0, expect.stringContaining("stopping: SIGTERM")]);
+      await login.drop();
       await Promise.all([platform, ewr, lhr].map((database) => database.drop()));
     },
     timeoutMs,
   );
+
+  /** A user who owns nothing, and is a member of the writers' roles. */
+  async function createLogin(database: TestDatabase): Promise<{ readonly url: string; drop(): Promise<void> }> {
+    const name = `apps_${database.name}`;
+    await database.admin().unsafe(`CREATE ROLE ${name} LOGIN PASSWORD 'apps'; GRANT ${platformWriters.join(", ")} TO ${name}`);
+    const url = Object.assign(new URL(database.url), { username: name, password: "apps" }).href;
+    return { url, drop: async () => void (await database.admin().unsafe(`DROP ROLE ${name}`)) };
+  }
 
   const missingServers = composedServicesMissing();
   if (missingServers === null) {

@@ -9,7 +9,7 @@ import type { Sql } from "./postgres.ts";
 export const platformWriters = ["coordinator", "matching", "state"] as const;
 export type PlatformWriter = (typeof platformWriters)[number];
 
-/** `sql` is connected to the platform database as its owner or a superuser. */
+/** `sql` is connected to the platform database as its owner, or, where all is made already, as a member of its roles. */
 export async function ensurePlatformSchemas(sql: Sql): Promise<void> {
   await sql.begin(async (tx) => {
     await tx`SELECT pg_advisory_xact_lock(hashtext('ridegrid.platform-schemas'))`;
@@ -37,7 +37,10 @@ async function offerPostgis(sql: Sql): Promise<void> {
 /** Not allowed, not supported here, half installed, no schema `public`; or another process was first: a duplicate by name, or by the catalogue's index. */
 const postgisRefusals: ReadonlySet<string> = new Set(["42501", "0A000", "58P01", "3F000", "42710", "23505"]);
 
-/** Roles belong to the whole server, so the lock of one database does not keep another from creating them first. */
+/**
+ * Roles belong to the whole server, so the lock of one database does not keep another from creating them first. A schema
+ * that exists is not asked for: `IF NOT EXISTS` would still want the right to make it.
+ */
 function writerSql(writer: PlatformWriter): string {
   return `
     DO $$ BEGIN
@@ -51,6 +54,10 @@ function writerSql(writer: PlatformWriter): string {
         EXECUTE format('GRANT ${writer} TO %I', current_user);
       END IF;
     END $$;
-    CREATE SCHEMA IF NOT EXISTS ${writer} AUTHORIZATION ${writer};
+    DO $$ BEGIN
+      IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = '${writer}') THEN
+        CREATE SCHEMA ${writer} AUTHORIZATION ${writer};
+      END IF;
+    END $$;
   `;
 }
