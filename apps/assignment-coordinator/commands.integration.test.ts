@@ -219,8 +219,11 @@ test("a late cancel costs the rider the market's fee, an operator's waiver gives
 });
 
 test("another person's ride or offer looks like none", async () => {
-  const { rideId, offerId } = await offered();
+  const { rideId, driver, offerId } = await offered();
   const stranger = world.as("driver", "d-stranger");
+  expect(await reasonFrom(world.as("driver", driver).getRide({ rideId }))).toBe("RIDE_NOT_FOUND");
+  expect(await reasonFrom(world.as("rider", "r-stranger").quoteCancellation({ command: { rideId } }))).toBe("RIDE_NOT_FOUND");
+  for (const other of [stranger, world.as("rider", "r-stranger")]) expect(await reasonFrom(other.getDriver({ driverId: driver }))).toBe("ROLE_NOT_ALLOWED");
   expect(await reasonFrom(stranger.acceptOffer({ command: { requestId: uuid(), offerId } }))).toBe("OFFER_NOT_FOUND");
   expect(await reasonFrom(stranger.declineOffer({ command: { requestId: uuid(), offerId } }))).toBe("OFFER_NOT_FOUND");
   const past = await offered();

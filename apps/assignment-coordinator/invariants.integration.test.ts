@@ -144,6 +144,17 @@ test("I10: an open ride without a timer, and one whose timer nobody fires", asyn
   expect(await foundAfter((tx) => tx`UPDATE ride SET timer_at = now() - interval '31 seconds' WHERE ride_id = ${rides[2] ?? ""}`)).toEqual(["I10"]);
 });
 
+test("I10: a trip of more than six hours is on the list of stuck rides, a shorter one is not", async () => {
+  const trip = (hours: number) => async (tx: Tx) => {
+    const ride = rides[0] ?? "";
+    await tx`UPDATE ride SET status = 'in_progress', start_time = now() - ${hours} * interval '1 hour', timer_at = NULL, timer_kind = NULL WHERE ride_id = ${ride}`;
+    await tx`UPDATE offer SET status = 'accepted' WHERE ride_id = ${ride}`;
+    await tx`UPDATE driver SET status = 'on_trip' WHERE ride_id = ${ride}`;
+  };
+  expect(await foundAfter(trip(6.01))).toEqual(["I10"]);
+  expect(await foundAfter(trip(5.99))).toEqual([]);
+});
+
 test("I12: a transfer out of balance, a price that is not the quote's, a fee that nobody was charged", async () => {
   expect(await foundAfter(transfer([-100, 99], () => rides[2], "waiver"))).toEqual(["I12"]);
   const end = (tx: Tx, status: string, fee: number | null) => tx`

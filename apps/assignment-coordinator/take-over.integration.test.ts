@@ -5,6 +5,8 @@ import { RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { evolveRide, type Ride } from "@ridegrid/domain";
 import { eventually } from "@ridegrid/testing";
 import { createWorld, deliver, online, quoted, requested, times, uuid, type World } from "./coordinator.fixtures.ts";
+import { lockWaitMs } from "./limits.ts";
+import { holdMarkets } from "./serving.postgres.ts";
 
 let world: World;
 
@@ -17,6 +19,8 @@ afterAll(() => world.close());
 
 const operator = () => world.as("operator", "o-takeover");
 const take = (region: string, requestId = uuid()) => operator().takeOverRegion({ command: { requestId, region, reason: "its data center burns" } });
+/** The region that serves New York. */
+const servedBy = async (): Promise<string> => (await operator().listRegionStates({})).regions.find(({ region }) => region === "ewr")?.servedBy ?? "";
 const homeOf = async (rideId: string): Promise<string> => (await world.as("service", "test").locateRide({ rideId })).homeRegion;
 
 /** All that the log of a region tells of its rides, folded; and how often each version was told. */
@@ -98,6 +102,11 @@ test("a worker of the lost region is fenced, though its epoch is the neighbor's 
   const stale = { rideId, rideVersion: 1, epoch: 1, driverId: driver };
   expect(await deliver(world, [stale])).toMatchObject({ offers: 0, refused: 1 });
   expect(await deliver(world, [{ ...stale, homeRegion: "lhr" }])).toMatchObject({ offers: 1 });
+  const [offer] = await world.sql<{ offer_id: string }[]>`SELECT offer_id FROM offer WHERE ride_id = ${rideId}`;
+  await world.as("driver", driver).acceptOffer({ command: { requestId: uuid(), offerId: offer?.offer_id ?? "" } });
+  const release = { ...stale, rideVersion: 3, release: true };
+  expect(await deliver(world, [release])).toMatchObject({ releases: 0, refused: 1 });
+  expect(await deliver(world, [{ ...release, homeRegion: "lhr" }])).toMatchObject({ releases: 1 });
 });
 
 test("taking over what serves nothing any more changes nothing; a second loss gives the markets back", async () => {
@@ -115,8 +124,32 @@ test("only operators take regions over, and only known ones", async () => {
   await expect(take("sjc")).rejects.toThrow("none of the platform's");
 });
 
+test("a new ride and a new shift wait for a takeover under way, and are at home where it leads", async () => {
+  const [before, after] = (await servedBy()) === "ewr" ? ["ewr", "lhr"] : ["lhr", "ewr"];
+  const quoteId = await quoted(world, "r-waits");
+  const made = await world.sql.begin(async (tx) => {
+    await holdMarkets(tx, ["nyc"]);
+    const waiting = [world.as("rider", "r-waits").requestRide({ command: { requestId: uuid(), quoteId } }), online(world, "d-waits")] as const;
+    const waiters = () => world.sql`
+      SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    await eventually(async () => (await waiters()).length >= waiting.length, {
+      timeoutMs: lockWaitMs,
+      what: "both to wait for the market's lock",
+    });
+    await tx`UPDATE region_state SET served_by = ${after} WHERE region = 'ewr'`;
+    return waiting;
+  });
+  const [ride] = await Promise.all(made);
+  expect(ride.ride?.homeRegion).toBe(after);
+  const drivers = await world.sql<{ home_region: string }[]>`SELECT home_region FROM driver WHERE driver_id = 'd-waits'`;
+  expect(drivers.map(({ home_region }) => home_region)).toEqual([after]);
+  await world.sql`UPDATE region_state SET served_by = ${before} WHERE region = 'ewr'`;
+  await world.sql`UPDATE ride SET home_region = ${before} WHERE rider_id = 'r-waits'`;
+  await world.sql`UPDATE driver SET home_region = ${before} WHERE driver_id = 'd-waits'`;
+});
+
 test("no ride and no shift is committed in a region that is being taken over", async () => {
-  const serving = (await operator().listRegionStates({})).regions.find(({ region }) => region === "ewr")?.servedBy ?? "";
+  const serving = await servedBy();
   const riders = Array.from({ length: 40 }, () => `r-${uuid()}`);
   const quotes = await Promise.all(riders.map((rider) => quoted(world, rider)));
   const [, ...made] = await Promise.all([

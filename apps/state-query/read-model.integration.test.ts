@@ -72,6 +72,14 @@ describe("GetRideView", () => {
     expect(reasonOf(elsewhere)).toBe("FIELD_INVALID");
   });
 
+  test("a driver who is only asked sees the offer, not the ride", async () => {
+    const { rideId, changes } = assignedRide(newCity(), "d-asked");
+    await ewr.append(changes.slice(0, 3));
+    await rideAt(rideId, 2);
+    const error = await process.client.getRideView({ region, rideId }, as("driver", "d-asked")).catch((refusal: unknown) => refusal);
+    expect(reasonOf(error)).toBe("RIDE_NOT_FOUND");
+  });
+
   test("waits for min_version while it comes, and answers unset when it does not come within a second", async () => {
     const given = newCity();
     const { rideId, changes } = assignedRide(given, "d-wait");

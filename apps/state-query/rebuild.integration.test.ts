@@ -7,6 +7,7 @@ import { type Change, type City, createCity, offerAccepted, offerSent } from "./
 import { hashRides } from "./hash-rides.ts";
 import { as, createTestRegion, operator, region, rideTopic, type StateProcess, type TestRegion } from "./region.fixture.ts";
 import { createPostgresRideStore } from "./ride-store.postgres.ts";
+import { claimRebuild } from "./rides-rebuild.postgres.ts";
 import { takeRidesSnapshot } from "./rides-snapshot.postgres.ts";
 
 let ewr: TestRegion;
@@ -151,6 +152,10 @@ describe("RebuildReadModel", () => {
     const { changes } = cityOf(25, 100);
     await ewr.append(changes);
     await folded();
+    await ewr.sql.begin(async (tx) => {
+      expect(await claimRebuild(tx, region)).toBe(true);
+      expect(reasonOf(await refusal())).toBe("REQUEST_IN_FLIGHT");
+    });
     const [first, second] = await Promise.all([outcome(crypto.randomUUID()), outcome(crypto.randomUUID())]);
     expect([first, second].filter((one) => one === "REQUEST_IN_FLIGHT").length).toBeLessThanOrEqual(1);
     expect([first, second]).toContain("done");

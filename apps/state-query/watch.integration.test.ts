@@ -181,6 +181,33 @@ describe("WatchRide", () => {
     resumed.leave();
   });
 
+  test("a cursor ahead of what is folded here waits for what comes after it", async () => {
+    const given = newCity();
+    const { rideId, changes } = assigned(given, "d-ahead");
+    await ewr.append(changes.slice(0, 3));
+    await eventually(async () => (await ewr.sql`SELECT FROM ride_view WHERE ride_id = ${rideId} AND version = 2`).length === 1);
+    const ahead = watchRide(processes[0], rideId, "r.3");
+    const next = ahead.take(1);
+    const beside = watchRide(processes[0], rideId);
+    expect((await beside.take(1)).map(({ cursor }) => cursor)).toEqual(["r.2"]);
+    const cancel = { type: "RideCanceled", by: "rider", reason: "other", fee: null, offerId: given.city.ride(rideId).offer?.offerId ?? null } as const;
+    await ewr.append([...changes.slice(3), given.city.happen(rideId, cancel)]);
+    expect((await next).map(({ cursor, reset }) => [cursor, reset])).toEqual([["r.4", false]]);
+    ahead.leave();
+    beside.leave();
+  });
+
+  test("a version that is missing in the middle ends in the ride as it is, marked reset", async () => {
+    const given = newCity();
+    const { rideId, changes } = assigned(given, "d-hole");
+    await ewr.append(changes);
+    await eventually(async () => (await ewr.sql`SELECT FROM ride_view WHERE ride_id = ${rideId} AND version = 3`).length === 1);
+    await ewr.sql`DELETE FROM ride_event WHERE ride_id = ${rideId} AND version = 2`;
+    const resumed = watchRide(processes[0], rideId, "r.1");
+    expect(await resumed.take(1)).toMatchObject([{ cursor: "r.3", reset: true, update: { value: { status: RideStatus.ASSIGNED } } }]);
+    resumed.leave();
+  });
+
   test("another person's ride is not found, a cursor of another kind is refused", async () => {
     const given = newCity();
     const { rideId, changes } = assigned(given, "d-theirs");
@@ -289,6 +316,25 @@ describe("WatchDriver", () => {
       ["d.3", false, "ride"],
     ]);
     stream.leave();
+  });
+
+  test("a version that is missing in the middle, or at the end, ends in a snapshot marked reset", async () => {
+    for (const [driver, missing] of [
+      ["d-hole-1", 2],
+      ["d-hole-2", 3],
+    ] as const) {
+      const given = newCity();
+      const { changes } = assigned(given, driver);
+      await ewr.append(changes);
+      await eventually(async () => (await ewr.sql`SELECT FROM driver_view WHERE driver_id = ${driver} AND version = 3`).length === 1);
+      await ewr.sql`DELETE FROM driver_event WHERE driver_id = ${driver} AND version = ${missing}`;
+      const stream = watchDriver(processes[0], driver, missing === 2 ? "d.1" : "d.2");
+      expect((await stream.take(2)).map((message) => [message.cursor, message.reset])).toEqual([
+        ["d.3.1", true],
+        ["d.3", false],
+      ]);
+      stream.leave();
+    }
   });
 
   test("another driver's stream is refused", async () => {

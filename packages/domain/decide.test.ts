@@ -1,6 +1,9 @@
 /** The state table of a ride, row by row, in the domain's own words: given a ride, when a command, then an event or a refusal. */
-import { describe, test } from "bun:test";
-import { createScenario, given, nowMs, policy } from "./scenario.fixtures.ts";
+import { describe, expect, test } from "bun:test";
+import { decideGoOffline, decideGoOnline } from "./decide.ts";
+import { newDriver } from "./driver.ts";
+import { driverId, riderId } from "./ids.ts";
+import { createScenario, given, nowMs, policy, quoteOf } from "./scenario.fixtures.ts";
 
 const { requested, offered, assigned, arrived, inProgress, completed, canceled } = createScenario();
 
@@ -12,6 +15,7 @@ describe("RequestRide", () => {
         status: "requested",
         version: 1,
         attempt: 1,
+        fare: quoteOf(riderId("r-1"), 1).fare,
         searchDeadlineMs: nowMs + policy.searchMs,
         timer: { kind: "search", atMs: nowMs + policy.searchMs },
       });
@@ -59,6 +63,13 @@ describe("AcceptOffer", () => {
       .thenRide({ status: "assigned", timer: { kind: "arrival", atMs: bound } })
       .thenDriver({ status: "en_route" });
   });
+  test("never leaves more time for the arrival than the policy's most", () => {
+    const { ride, driver } = offered;
+    if (ride.offer === null) throw new Error("an offered ride has an offer");
+    given({ ride: { ...ride, offer: { ...ride.offer, pickupEtaSeconds: 10_000 } }, driver })
+      .when({ type: "AcceptOffer" })
+      .thenRide({ timer: { kind: "arrival", atMs: nowMs + policy.arrivalMaxMs } });
+  });
   test("the deadline is exclusive", () => {
     given(offered)
       .at(nowMs + policy.offerTtlMs - 1)
@@ -88,6 +99,7 @@ describe("DeclineOffer", () => {
   });
   test("keeps the search deadline of the request", () => {
     given(offered)
+      .at(nowMs + 1_000)
       .when({ type: "DeclineOffer" })
       .thenRide({ searchDeadlineMs: offered.ride.searchDeadlineMs, timer: { kind: "search", atMs: offered.ride.searchDeadlineMs } });
   });
@@ -220,8 +232,25 @@ describe("FireTimer", () => {
       .when({ type: "FireTimer" })
       .thenRefused("stale");
     given(inProgress)
-      .at(nowMs + policy.inProgressMaxMs)
+      .at(nowMs + 7 * 3_600_000)
       .when({ type: "FireTimer" })
       .thenRefused("stale");
+  });
+});
+
+describe("GoOnline and GoOffline", () => {
+  const { shift } = requested.driver;
+  if (shift === null) throw new Error("an available driver has a shift");
+  test.each([
+    ["offline", newDriver(driverId("d-1")), "available", "driver_offline"],
+    ["available", requested.driver, "available", "offline"],
+    ["offered", offered.driver, "driver_on_ride", "driver_on_ride"],
+    ["en_route", assigned.driver, "driver_on_ride", "driver_on_ride"],
+    ["on_trip", inProgress.driver, "driver_on_ride", "driver_on_ride"],
+  ] as const)("while %s", (status, driver, online, offline) => {
+    const said = (decision: ReturnType<typeof decideGoOnline>): string => (decision.kind === "refused" ? decision.reason : decision.driver.status);
+    expect(driver.status).toBe(status);
+    expect(said(decideGoOnline(driver, shift, { nowMs }))).toBe(online);
+    expect(said(decideGoOffline(driver, { nowMs }))).toBe(offline);
   });
 });

@@ -28,7 +28,6 @@ export type DispatchPolicy = {
   readonly freeCancelMs: number;
   readonly noShowMs: number;
   readonly noShowMaxMs: number;
-  readonly inProgressMaxMs: number;
   readonly driverSilentMs: number;
   readonly quoteTtlMs: number;
   readonly pinTriesMax: number;
@@ -59,7 +58,6 @@ export const defaultDispatchPolicy: DispatchPolicy = {
   freeCancelMs: 2 * minuteMs,
   noShowMs: 5 * minuteMs,
   noShowMaxMs: 15 * minuteMs,
-  inProgressMaxMs: 6 * 60 * minuteMs,
   driverSilentMs: minuteMs,
   quoteTtlMs: 5 * minuteMs,
   pinTriesMax: 5,

@@ -11,8 +11,8 @@ import { WatchRideResponseSchema as MessageSchema } from "@ridegrid/contracts/ge
 import { isOpen, type Ride } from "@ridegrid/domain";
 import { callerOf } from "@ridegrid/rpc";
 import { parseRideCursor, rideCursor } from "../cursor.ts";
-import { driverLocation, shownDriver } from "../driver-location.ts";
-import { endedRideLingerMs, locationIntervalMs, positionShownMaxMs, unknownRideWaitMs, watchPageVersions, watchRecheckMs } from "../limits.ts";
+import { createShownLocations, shownDriver } from "../driver-location.ts";
+import { endedRideLingerMs, locationIntervalMs, unknownRideWaitMs, watchPageVersions, watchRecheckMs } from "../limits.ts";
 import { requireVisible, rideNotFound } from "../ride-access.ts";
 import { createRideFollower, type RideFollower } from "../ride-follower.ts";
 import { requireRegion, type StateQueryParts } from "../state-query-parts.ts";
@@ -46,7 +46,7 @@ async function rideOnceKnown(parts: StateQueryParts, rideId: string, subscriptio
 type Following = { readonly follower: RideFollower; readonly subscription: Subscription; readonly signal: AbortSignal };
 
 async function* follow(parts: StateQueryParts, { follower, subscription, signal }: Following): AsyncGenerator<WatchRideResponse> {
-  const locations = createLocations(parts);
+  const locations = createShownLocations({ positions: parts.positions, regions: parts.regions, clock: parts.context.clock });
   let endedAtMs: number | null = null;
   let lookAgainAtMs = 0;
   for (;;) {
@@ -70,24 +70,4 @@ async function* follow(parts: StateQueryParts, { follower, subscription, signal 
 
 function message(init: Parameters<typeof create<typeof MessageSchema>>[1]): WatchRideResponse {
   return create(WatchRideResponseSchema, { message: create(MessageSchema, init) });
-}
-
-/** The next location worth saying: the driver has moved, and the last one was said a while ago. */
-function createLocations(parts: StateQueryParts) {
-  let saidAtMs = Number.NEGATIVE_INFINITY;
-  let saidObservedAtMs = Number.NEGATIVE_INFINITY;
-  let saidDriver = "";
-  return {
-    next(ride: Ride) {
-      const driver = shownDriver(ride);
-      const position = driver === null ? undefined : parts.positions.get(driver);
-      if (driver === null || position === undefined || performance.now() - saidAtMs < locationIntervalMs) return null;
-      if (driver === saidDriver && position.observedAtMs <= saidObservedAtMs) return null;
-      if (parts.context.clock.nowMs() - position.observedAtMs > positionShownMaxMs) return null;
-      saidAtMs = performance.now();
-      saidObservedAtMs = position.observedAtMs;
-      saidDriver = driver;
-      return driverLocation(ride, position, parts.regions.market(ride.marketId)?.travel ?? null);
-    },
-  };
 }
