@@ -30,6 +30,8 @@ import { isDevelopmentIssuer } from "./identity.development.ts";
 import { rememberingIdentity } from "./identity.remembering.ts";
 import type { Identity } from "./identity.ts";
 import { heartbeatIntervalMs } from "./limits.ts";
+import { pushedPositions } from "./handlers/stream-positions.ts";
+import { createPositionStreams } from "./position-stream.ts";
 import { createPositionsForwarder, type PositionsForwarder } from "./positions-forwarder.ts";
 import { publicServices } from "./public-services.ts";
 import { type RedisAddress, sharedBuckets } from "./shared-buckets.ts";
@@ -91,13 +93,6 @@ export function createGateway(deps: GatewayDeps): Gateway {
   ];
   const isReady = (): boolean => readiness().every((part) => part.ready);
   const startTimeMs = context.clock.nowMs();
-  const services = publicServices({
-    ...deps,
-    submit: createSubmitPositions({ regions: deps.regions, serving, forwarder: forwarders.of }),
-    serving,
-    heartbeatIntervalMs: deps.heartbeatIntervalMs ?? heartbeatIntervalMs,
-    ownProcess: () => ({ name, region, ready: isReady(), detail: unreadyDetail(readiness()), startTime: timestampFromMs(startTimeMs) }),
-  });
   const addressIn = (headers: Headers, peer: () => string): string =>
     (deps.clientAddressHeader === undefined ? null : headers.get(deps.clientAddressHeader)) ?? peer();
   const peerAddress = (request: Request): string => sockets?.peerAddress(request) ?? "";
@@ -106,6 +101,17 @@ export function createGateway(deps: GatewayDeps): Gateway {
     meter: context.meter,
     addressOf: (call) => addressIn(call.requestHeader, () => peerAddressOf(call)),
     shared: deps.redis === undefined ? undefined : sharedBuckets(deps.redis),
+  });
+  const submit = createSubmitPositions({ regions: deps.regions, serving, forwarder: forwarders.of });
+  const streams = createPositionStreams({ ids: context.ids, submit, charge: (driverId, positions) => limits.chargePositions(driverId, positions) });
+  const pushed = [pushedPositions(streams)];
+  const services = publicServices({
+    ...deps,
+    submit,
+    streams,
+    serving,
+    heartbeatIntervalMs: deps.heartbeatIntervalMs ?? heartbeatIntervalMs,
+    ownProcess: () => ({ name, region, ready: isReady(), detail: unreadyDetail(readiness()), startTime: timestampFromMs(startTimeMs) }),
   });
   const options = edgeOptions({
     identity: rememberingIdentity(identity, context.clock),
@@ -135,11 +141,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
         issuer: isDevelopmentIssuer(identity) ? identity : undefined,
         refuseToken: (request) => limits.refuseToken(addressIn(request.headers, () => peerAddress(request))),
       });
-      mountConnect(app, services, options, { onFault, peerAddress });
+      mountConnect(app, services, options, { onFault, peerAddress, pushed });
       sockets = await openEdgeSockets({
         ...listen,
         fetch: readableByBrowsers((request) => app.fetch(request)),
-        native: nativeGrpcHandler(nativeRoutes, options, onFault),
+        native: nativeGrpcHandler(nativeRoutes, options, onFault, pushed),
         onFault,
       });
       probe.start();

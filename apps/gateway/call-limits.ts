@@ -12,7 +12,7 @@ import { apiError, callerKey } from "@ridegrid/rpc";
 import { addressBucket, callsBucket, positionsBucket, rateKeysMax, sharedBucketRestMs, streamsBucket, tokensBucket } from "./limits.ts";
 import { methodCost, type PrincipalBucket } from "./method-costs.ts";
 import { createFallbackRateLimiter } from "./rate-limiter.fallback.ts";
-import { createMemoryRateLimiter } from "./rate-limiter.memory.ts";
+import { createMemoryRateLimiter, type MemoryRateLimiter } from "./rate-limiter.memory.ts";
 import type { Bucket, RateDecision, RateLimiter } from "./rate-limiter.ts";
 
 type BucketName = PrincipalBucket | "address" | "tokens";
@@ -29,6 +29,8 @@ export type CallLimitsDeps = {
 export interface CallLimits {
   /** Puts what is left into the response's headers. @throws RATE_LIMITED when the call costs more than that. */
   charge(context: HandlerContext): Promise<void>;
+  /** Positions that came on a driver's stream. @throws RATE_LIMITED when there are more than the rate allows. */
+  chargePositions(driverId: string, positions: number): void;
   /** A development token for an address; undefined when it may be issued. */
   refuseToken(address: string): Promise<Response | undefined>;
 }
@@ -57,6 +59,17 @@ export function createCallLimits(deps: CallLimitsDeps): CallLimits {
       const who = caller === undefined ? "its address" : "its caller";
       throw apiError("RATE_LIMITED", `Cannot call ${method}: ${who} is over the rate of the bucket "${bucket}"`, { bucket }, decision.retryAfterMs);
     },
+    chargePositions(driverId, positions) {
+      const decision = limiters.positions.takeNow(`driver:${driverId}`, positions);
+      if (decision.allowed) return;
+      refused.add(1, { bucket: "positions" });
+      throw apiError(
+        "RATE_LIMITED",
+        `Cannot take ${positions} more positions: the driver is over the rate of the bucket "positions"`,
+        { bucket: "positions" },
+        decision.retryAfterMs,
+      );
+    },
     async refuseToken(address) {
       const decision = await limiters.tokens.take(address, 1);
       if (decision.allowed) return undefined;
@@ -66,24 +79,23 @@ export function createCallLimits(deps: CallLimitsDeps): CallLimits {
   };
 }
 
-/** Positions and tokens stay in this process: a driver is on one gateway, and its positions must not cost a round trip each. */
-const localBuckets: ReadonlySet<BucketName> = new Set(["positions", "tokens"]);
-
-function createLimiters({ clock, meter, shared }: CallLimitsDeps): Readonly<Record<BucketName, RateLimiter>> {
+function createLimiters({ clock, meter, shared }: CallLimitsDeps): Readonly<Record<BucketName, RateLimiter>> & { readonly positions: MemoryRateLimiter } {
   const fallbacks: Counter = meter.createCounter("rate_limit_fallbacks", { description: "Calls that the local bucket decided because Redis did not answer" });
   fallbacks.add(0);
-  const limiter = (name: BucketName): RateLimiter => {
-    const local = createMemoryRateLimiter({ bucket: buckets[name], clock, keysMax: rateKeysMax });
-    if (shared === undefined || localBuckets.has(name)) return local;
+  const localLimiter = (name: BucketName): MemoryRateLimiter => createMemoryRateLimiter({ bucket: buckets[name], clock, keysMax: rateKeysMax });
+  const limiter = (name: Exclude<BucketName, "positions" | "tokens">): RateLimiter => {
+    const local = localLimiter(name);
+    if (shared === undefined) return local;
     const onFallback = (): void => fallbacks.add(1);
     return createFallbackRateLimiter({ shared: shared(name, buckets[name]), local, clock, restMs: sharedBucketRestMs, onFallback });
   };
   return {
     calls: limiter("calls"),
-    positions: limiter("positions"),
+    // These two stay in this process: a driver is on one gateway, and its positions must not cost a round trip each.
+    positions: localLimiter("positions"),
     streams: limiter("streams"),
     address: limiter("address"),
-    tokens: limiter("tokens"),
+    tokens: localLimiter("tokens"),
   };
 }
 

@@ -6,6 +6,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl, Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { CoordinatorService, IngestService, MatchingService, StateService } from "@ridegrid/contracts";
+import type { ForwardPositionsRequest, ForwardPositionsResponseSchema } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { RideSchema, RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { apiError, callerOf, createInMemoryTransport, createServiceDirectory, type ServiceDirectory } from "@ridegrid/rpc";
 import { loadRegions, type Regions } from "@ridegrid/spatial";
@@ -92,6 +93,22 @@ export function coordinatorWith(rides: readonly ReturnType<typeof ride>[]): Part
     quoteFare: ({ command }, context) => ({ quote: { quoteId: rideId, marketId: callerOf(context).principal, tripMeters: command?.seats ?? 0 } }),
     listRides: () => ({ page: { rides: [...rides] } }),
   };
+}
+
+/** The runs of a page of positions, as ingest reads them. */
+export function runsIn({ driverIds, streamIds, runLengths, sequences }: ForwardPositionsRequest) {
+  let row = 0;
+  return driverIds.map((driverId, run) => {
+    const from = row;
+    row += runLengths[run] ?? 0;
+    return { run, driverId, streamId: streamIds[run] ?? "", sequences: sequences.slice(from, row) };
+  });
+}
+
+/** The answer that makes a whole page durable. */
+export function durable(page: ForwardPositionsRequest): MessageInitShape<typeof ForwardPositionsResponseSchema> {
+  const runs = runsIn(page);
+  return { pageId: page.pageId, runs: runs.map(({ run }) => run), ackedSequences: runs.map(({ sequences }) => sequences.at(-1) ?? 0n) };
 }
 
 /** A stream read message by message. */

@@ -1,71 +1,83 @@
 /**
- * Positions of all drivers of this gateway to the ingest of one region, on one long-lived stream. A batch is answered
- * when it is durable, or fails after a bound of time. When the stream breaks it is opened again, and batches without
- * an answer are sent again: ingest drops what it has already.
+ * Positions of all drivers of this gateway to the ingest of one region, in pages on one long-lived stream. A run is
+ * answered when it is durable, or fails after a bound of time. When the stream breaks it is opened again, and pages
+ * without a whole answer are sent again: ingest drops what it has already.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "@connectrpc/connect";
 import type { IngestService } from "@ridegrid/contracts";
-import type { PositionsResult } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError, asService } from "@ridegrid/rpc";
 import { isAway } from "./dependency.ts";
-import { reconnectDelayMaxMs, reconnectDelayMinMs } from "./limits.ts";
-import { createPendingBatches, type ForwardedBatch, type PendingBatches } from "./pending-batches.ts";
+import { pageWaitMs, positionsPerPage, reconnectDelayMaxMs, reconnectDelayMinMs } from "./limits.ts";
+import { createPendingPages, type PendingPages, type Run } from "./pending-pages.ts";
 import { createSendQueue, type SendQueue } from "./send-queue.ts";
 
+export type { RunFate } from "./pending-pages.ts";
+
 export interface PositionsForwarder {
-  /** @throws OVERLOADED when too many wait, DEPENDENCY_AWAY when no answer came in time: nothing of it is acknowledged. */
-  forward(batch: ForwardedBatch): Promise<PositionsResult>;
+  /** Its fate is OVERLOADED when too many wait, DEPENDENCY_AWAY when no answer came in time: nothing of it is acknowledged. */
+  forward(run: Run): void;
   close(): void;
 }
 
 export type PositionsForwarderDeps = { readonly ingest: () => Client<typeof IngestService>; readonly name: string };
 
 export function createPositionsForwarder(deps: PositionsForwarderDeps): PositionsForwarder {
-  const link: Link = { ...deps, pending: createPendingBatches(), queue: createSendQueue(), closed: new AbortController() };
+  const link: Link = { ...deps, pending: createPendingPages(), queue: createSendQueue(), closed: new AbortController() };
+  let filling: { readonly pageId: bigint; readonly timer: ReturnType<typeof setTimeout> } | undefined;
   let running = false;
 
   /** Runs while there is something to answer; the stream it has open is kept after that. */
   async function run(): Promise<void> {
     let delayMs = reconnectDelayMinMs;
     while (!link.closed.signal.aborted && link.pending.size > 0) {
-      const answered = await oneStream(link);
+      const answered = await oneStream(link, filling?.pageId);
       delayMs = answered ? reconnectDelayMinMs : Math.min(delayMs * 2, reconnectDelayMaxMs);
       await sleep(delayMs, undefined, { signal: link.closed.signal }).catch(() => {});
     }
     running = false;
   }
 
+  function sendPage(): void {
+    if (filling === undefined) return;
+    clearTimeout(filling.timer);
+    link.queue.push(filling.pageId);
+    filling = undefined;
+    if (running) return;
+    running = true;
+    void run();
+  }
+
   return {
-    async forward(batch) {
-      if (link.closed.signal.aborted) throw draining();
-      const { batchId, result } = link.pending.add(batch);
-      link.queue.push(batchId);
-      if (!running) {
-        running = true;
-        void run();
-      }
-      return result;
+    forward(one) {
+      if (link.closed.signal.aborted) return one.settle({ kind: "failed", error: draining() });
+      // Its page may have failed with all others.
+      if (filling !== undefined && link.pending.get(filling.pageId) === undefined) sendPage();
+      // Company on the way costs a driver little time, and saves both ends most of a message's price.
+      filling ??= { pageId: link.pending.open(), timer: setTimeout(sendPage, pageWaitMs) };
+      const positions = link.pending.add(filling.pageId, one);
+      if (positions !== undefined && positions >= positionsPerPage) sendPage();
     },
     close() {
+      clearTimeout(filling?.timer);
       link.closed.abort();
       link.pending.rejectAll(draining());
     },
   };
 }
 
-type Link = PositionsForwarderDeps & { readonly pending: PendingBatches; readonly queue: SendQueue; readonly closed: AbortController };
+type Link = PositionsForwarderDeps & { readonly pending: PendingPages; readonly queue: SendQueue; readonly closed: AbortController };
 
 /** Whether anything was answered before the stream broke. */
-async function oneStream(link: Link): Promise<boolean> {
+async function oneStream(link: Link, filling: bigint | undefined): Promise<boolean> {
   const left = new AbortController();
   const signal = AbortSignal.any([left.signal, link.closed.signal]);
-  link.queue.startOver(link.pending.ids());
+  link.queue.startOver(link.pending.ids().filter((pageId) => pageId !== filling));
   let answered = false;
   try {
-    for await (const { results } of link.ingest().forwardPositions(requests(link, signal), asService(link.name, { signal }))) {
+    for await (const answer of link.ingest().forwardPositions(requests(link, signal), asService(link.name, { signal }))) {
       answered = true;
-      for (const result of results) link.pending.resolve(result);
+      link.pending.resolve(answer);
     }
   } catch (error) {
     // What ingest refused outright it would refuse again.
@@ -77,9 +89,9 @@ async function oneStream(link: Link): Promise<boolean> {
 }
 
 async function* requests({ queue, pending }: Link, signal: AbortSignal) {
-  for await (const batchId of queue.read(signal)) {
-    const batch = pending.get(batchId);
-    if (batch !== undefined) yield { ...batch, batchId, positions: [...batch.positions] };
+  for await (const pageId of queue.read(signal)) {
+    const page = pending.get(pageId);
+    if (page !== undefined) yield page;
   }
 }
 

@@ -17,13 +17,14 @@ import { explainMatch, getRideForOperators, getRideTimeline } from "./handlers/r
 import { riderCommands } from "./handlers/rider-commands.ts";
 import { searchDrivers } from "./handlers/search-drivers.ts";
 import { searchRides } from "./handlers/search-rides.ts";
-import { createPositionStreams, streamPositions } from "./handlers/stream-positions.ts";
+import { streamPositions } from "./handlers/stream-positions.ts";
 import { watchMarket } from "./handlers/watch-market.ts";
 import { watchOffers } from "./handlers/watch-offers.ts";
 import { watchRide } from "./handlers/watch-ride.ts";
 import { createRideLocator } from "./ride-locator.ts";
 import { createRideReader } from "./ride-reader.ts";
 import { createShiftMoves } from "./shift-moves.ts";
+import type { PositionStreams } from "./position-stream.ts";
 import type { SubmitPositions } from "./submit-positions.ts";
 
 export type PublicServicesDeps = {
@@ -33,6 +34,7 @@ export type PublicServicesDeps = {
   readonly directory: ServiceDirectory;
   readonly pinSecret: string;
   readonly submit: SubmitPositions;
+  readonly streams: PositionStreams;
   readonly serving: ServingRegions;
   readonly heartbeatIntervalMs: number;
   readonly ownProcess: GetPipelineHealthDeps["ownProcess"];
@@ -50,7 +52,6 @@ export function publicServices(deps: PublicServicesDeps): (router: ConnectRouter
     moves,
     locator,
     reader: createRideReader({ directory, regions, locator, clock: context.clock }),
-    streams: createPositionStreams(context.ids),
   };
   return (router) => {
     router.service(RiderService, {
@@ -61,7 +62,7 @@ export function publicServices(deps: PublicServicesDeps): (router: ConnectRouter
     router.service(DriverService, {
       ...driverCommands(shared),
       reportPositions: (request, call) => reportPositions(deps.submit, request, call),
-      streamPositions: (requests, call) => streamPositions(shared, requests, call),
+      streamPositions: (requests, call) => streamPositions(deps.streams, requests, call),
       watchOffers: (request, call) => watchOffers(shared, request, call),
     });
     router.service(OpsService, {

@@ -1,14 +1,20 @@
 /** Buckets in this process: exact, refilled by the passed clock, bounded; a bucket that is full again is forgotten. */
 import type { Clock } from "@ridegrid/domain";
-import { type Bucket, rateDecision, type RateLimiter } from "./rate-limiter.ts";
+import { type Bucket, type RateDecision, rateDecision, type RateLimiter } from "./rate-limiter.ts";
 
 type State = { tokens: number; atMs: number };
 
-export function createMemoryRateLimiter(deps: { readonly bucket: Bucket; readonly clock: Clock; readonly keysMax: number }): RateLimiter {
+export interface MemoryRateLimiter extends RateLimiter {
+  /** `take` without a promise: for what is charged thousands of times a second. */
+  takeNow(key: string, cost: number): RateDecision;
+}
+
+export function createMemoryRateLimiter(deps: { readonly bucket: Bucket; readonly clock: Clock; readonly keysMax: number }): MemoryRateLimiter {
   const { bucket, clock, keysMax } = deps;
   const states = new Map<string, State>();
-  return {
-    async take(key, cost) {
+  const limiter: MemoryRateLimiter = {
+    take: async (key, cost) => limiter.takeNow(key, cost),
+    takeNow(key, cost) {
       const nowMs = clock.nowMs();
       const state = states.get(key) ?? { tokens: bucket.capacity, atMs: nowMs };
       state.tokens = Math.min(bucket.capacity, state.tokens + (Math.max(0, nowMs - state.atMs) / 1_000) * bucket.refillPerSecond);
@@ -22,6 +28,7 @@ export function createMemoryRateLimiter(deps: { readonly bucket: Bucket; readonl
       return rateDecision(bucket, state.tokens, cost, allowed);
     },
   };
+  return limiter;
 }
 
 function dropOldest(states: Map<string, State>): void {

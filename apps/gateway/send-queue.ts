@@ -1,29 +1,29 @@
-/** Batch ids waiting to be sent on the one stream there is; a new stream starts over with what has no answer. */
+/** Ids of pages waiting to be sent on the one stream there is; a new stream starts over with what has no answer. */
 export interface SendQueue {
-  push(batchId: bigint): void;
-  startOver(batchIds: readonly bigint[]): void;
+  push(pageId: bigint): void;
+  startOver(pageIds: readonly bigint[]): void;
   /** Ends when the signal aborts. One reader at a time. */
   read(signal: AbortSignal): AsyncIterable<bigint>;
 }
 
-/** Bounded by its user: only ids of pending batches are pushed, and those are bounded. */
+/** Bounded by its user: only ids of pending pages are pushed, and those are bounded. */
 export function createSendQueue(): SendQueue {
   let unsent: bigint[] = [];
   let wake = (): void => {};
   return {
-    push(batchId) {
-      unsent.push(batchId);
+    push(pageId) {
+      unsent.push(pageId);
       wake();
     },
-    startOver(batchIds) {
-      unsent = [...batchIds];
+    startOver(pageIds) {
+      unsent = [...pageIds];
     },
     async *read(signal) {
       signal.addEventListener("abort", () => wake(), { once: true });
       while (!signal.aborted) {
-        const batchId = unsent.shift();
-        if (batchId === undefined) await new Promise<void>((resolve) => (wake = resolve));
-        else yield batchId;
+        const pageId = unsent.shift();
+        if (pageId === undefined) await new Promise<void>((resolve) => (wake = resolve));
+        else yield pageId;
       }
     },
   };

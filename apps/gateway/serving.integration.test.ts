@@ -2,9 +2,10 @@
 import { expect, test } from "bun:test";
 import { createClient } from "@connectrpc/connect";
 import { DriverService, OpsService, RiderService, timestampFromMs } from "@ridegrid/contracts";
+import type { ForwardPositionsRequest } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { eventually } from "@ridegrid/testing";
-import { connectTransport, coordinatorWith, iterate, nyc, ride, rideId, startGateway, withBearer } from "./gateway.fixture.ts";
+import { connectTransport, coordinatorWith, durable, iterate, nyc, ride, rideId, startGateway, withBearer } from "./gateway.fixture.ts";
 
 /** Two regions and a coordinator that says who serves which; New York's read model is alive and knows the ride as it was. */
 function platform() {
@@ -45,10 +46,10 @@ function platform() {
         },
       }),
       ingest: (region: string) => ({
-        async *forwardPositions(requests: AsyncIterable<{ readonly batchId: bigint; readonly driverId: string }>) {
-          for await (const { batchId, driverId } of requests) {
+        async *forwardPositions(requests: AsyncIterable<ForwardPositionsRequest>) {
+          for await (const page of requests) {
             world.taken.push(region);
-            yield { results: [{ batchId, driverId, ackedSequence: 1n }] };
+            yield durable(page);
           }
         },
       }),

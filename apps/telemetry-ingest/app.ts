@@ -52,7 +52,7 @@ export function createTelemetryIngest(deps: TelemetryIngestDeps): TelemetryInges
     streams: createStreamOrder(driversRememberedMax),
     shifts: createShiftLookup({ directory, clock: context.clock, serviceName: name }),
     bufferAt: (point) => bufferIn(buffers, regions.marketAt(point), isServed),
-    onJudged: (outcome) => judged.add(1, { region, outcome }),
+    onJudged: (outcome, positions) => judged.add(positions, { region, outcome }),
   });
   const draining = new AbortController();
   const startTimeMs = context.clock.nowMs();

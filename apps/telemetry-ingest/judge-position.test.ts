@@ -1,10 +1,9 @@
 /** Each reason to refuse a position, at its bound and just beyond. */
 import { describe, expect, test } from "bun:test";
-import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@ridegrid/contracts";
-import { type Position, PositionRejection, PositionSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
+import { PositionRejection } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import fc from "fast-check";
 import { isNewShift, judgePosition, type Mark } from "./judge-position.ts";
+import type { ReportedPosition } from "./reported-position.ts";
 
 const nowMs = Date.UTC(2026, 0, 15, 12);
 type Report = {
@@ -17,15 +16,16 @@ type Report = {
   readonly observedAtMs?: number;
 };
 
-function report({ sequence = 5n, latitude = 40.75, longitude = -73.98, heading = 90, speed = 8, accuracy = 10, observedAtMs = nowMs }: Report = {}): Position {
-  return create(PositionSchema, {
-    sequence,
-    location: { latitude, longitude },
-    headingDegrees: heading,
-    speedMps: speed,
-    accuracyM: accuracy,
-    observeTime: timestampFromMs(observedAtMs),
-  });
+function report({
+  sequence = 5n,
+  latitude = 40.75,
+  longitude = -73.98,
+  heading = 90,
+  speed = 8,
+  accuracy = 10,
+  observedAtMs = nowMs,
+}: Report = {}): ReportedPosition {
+  return { sequence, latitude, longitude, headingDegrees: heading, speedMps: speed, accuracyM: accuracy, observedAtMs };
 }
 
 const mark = (sequence: number, observedAtMs: number): Mark => ({ sequence, observedAtMs, receivedAtMs: observedAtMs });
@@ -60,14 +60,8 @@ describe("judgePosition()", () => {
   });
 
   test("a missing place or time is out of range", () => {
-    expect(judgePosition(create(PositionSchema, { sequence: 1n, observeTime: timestampFromMs(nowMs) }), null, nowMs)).toEqual({
-      kind: "rejected",
-      reason: OUT_OF_RANGE,
-    });
-    expect(judgePosition(create(PositionSchema, { sequence: 1n, location: { latitude: 1, longitude: 1 } }), null, nowMs)).toEqual({
-      kind: "rejected",
-      reason: OUT_OF_RANGE,
-    });
+    for (const missing of [{ latitude: Number.NaN, longitude: Number.NaN }, { observedAtMs: Number.NaN }])
+      expect(judgePosition(report(missing), null, nowMs)).toEqual({ kind: "rejected", reason: OUT_OF_RANGE });
   });
 
   test("never believes what would move a driver backwards; a sequence that fell back while time went on is lapsed", () => {

@@ -15,11 +15,11 @@ export const driversPerFlushMax = 50_000;
 /** An append that takes longer counts as failed: its callers report the positions again. */
 export const appendTimeoutMs = 3_000;
 
-/** Batches of one stream without an answer; then it is not read until some are answered. */
-export const batchesPerStreamMax = 1_024;
-/** Batches of the whole process without an answer; more are refused with OVERLOADED. */
-export const batchesPendingMax = 20_000;
-export const positionsPerBatchMax = 100;
+/** Pages of one stream without an answer; then it is not read until some are answered. A gateway sends 50 a second. */
+export const pagesPerStreamMax = 512;
+export const positionsPerPageMax = 5_000;
+/** Positions of the whole process without an answer; more are refused with OVERLOADED. */
+export const positionsPendingMax = 500_000;
 
 /** Drivers whose last position is remembered; beyond it the one unheard for longest is forgotten. */
 export const driversRememberedMax = 250_000;
@@ -34,5 +34,5 @@ export const shiftLookupsKeptMax = 10_000;
 export const logProbeIntervalMs = 1_000;
 
 if (driversPerFlushMax < positionsPerRecordMax) throw new Error("a flush must have room for one full record");
-if (batchesPendingMax < batchesPerStreamMax) throw new Error("one stream alone must not be refused as overload");
+if (positionsPendingMax < positionsPerPageMax) throw new Error("one page alone must not be refused as overload");
 if (shiftLookupTimeoutMs >= shiftLookupTtlMs) throw new Error("an answer must arrive before it is too old to use");

@@ -1,25 +1,29 @@
 /**
- * Reported positions in, their fate out: each is judged, the good ones are buffered for their market, and the answer
- * comes when they are durable. Keeps one order for each driver, whatever stream the reports come on.
+ * Pages of reported positions in, the fate of their runs out: each position is judged, the good ones are buffered for
+ * their market, and a run is answered when they are durable. Keeps one order for each driver, whatever stream the reports come on.
  */
-import type { Position, RejectedPosition } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
-import { PositionRejection, RejectedPositionSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
-import { type ForwardPositionsRequest, type PositionsResult, PositionsResultSchema } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
-import { create } from "@bufbuild/protobuf";
+import { PositionRejection } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
+import type { ForwardPositionsRequest, ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { type Clock, type LatLng, unreachable } from "@ridegrid/domain";
 import { apiError } from "@ridegrid/rpc";
 import type { DriverMarks } from "./driver-marks.ts";
 import { type GoodPosition, isNewShift, judgePosition } from "./judge-position.ts";
-import { batchesPendingMax } from "./limits.ts";
+import { positionsPendingMax } from "./limits.ts";
 import type { MarketBuffer } from "./market-buffer.ts";
+import { answerTo, type JudgedRun, type ReportedRun, runsOf } from "./position-page.ts";
+import type { ReportedPosition } from "./reported-position.ts";
 import type { ShiftLookup } from "./shift-lookup.ts";
 import type { StreamOrder } from "./stream-order.ts";
 
 export interface PositionIntake {
-  /** @throws OVERLOADED without room, DEPENDENCY_AWAY when the log did not take them: nothing of it is acknowledged. */
-  admit(batch: ForwardPositionsRequest): Promise<PositionsResult>;
-  readonly pendingBatches: number;
+  /**
+   * Answers every run once, most of them together. @throws OVERLOADED without room, FIELD_INVALID when the columns do not
+   * fit together, DEPENDENCY_AWAY when the log did not take them: runs without an answer are not acknowledged.
+   */
+  admit(page: ForwardPositionsRequest, answer: (answer: ForwardPositionsResponse) => void): Promise<void>;
 }
+
+export type Outcome = "accepted" | keyof typeof PositionRejection;
 
 export type PositionIntakeDeps = {
   readonly clock: Clock;
@@ -28,72 +32,108 @@ export type PositionIntakeDeps = {
   readonly shifts: ShiftLookup;
   /** The buffer of the market that covers the point, if this region serves it. */
   readonly bufferAt: (point: LatLng) => MarketBuffer | undefined;
-  readonly onJudged: (outcome: "accepted" | keyof typeof PositionRejection) => void;
+  readonly onJudged: (outcome: Outcome, positions: number) => void;
 };
 
 type Verdict = { readonly durable: Promise<void> } | { readonly rejection: PositionRejection };
 
 export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
-  const { marks, streams, onJudged } = deps;
+  const { marks, streams } = deps;
   const judges = createJudges(deps);
-  let pendingBatches = 0;
+  const tally = createTally(deps.onJudged);
+  let pending = 0;
 
-  async function admit(batch: ForwardPositionsRequest): Promise<PositionsResult> {
-    if (pendingBatches >= batchesPendingMax) throw overloaded();
-    pendingBatches++;
-    try {
-      return await take(batch);
-    } finally {
-      pendingBatches--;
+  async function take(page: ForwardPositionsRequest, answer: (answer: ForwardPositionsResponse) => void): Promise<void> {
+    const told = (runs: readonly JudgedRun[]): void => answer(answerTo(page.pageId, runs, marks));
+    const together: JudgedRun[] = [];
+    const alone: Promise<void>[] = [];
+    const durable = new Set<Promise<void>>();
+    for (const run of runsOf(page)) {
+      const judged: JudgedRun = {
+        index: run.index,
+        driverId: run.driverId,
+        superseded: !streams.isNewest(run.driverId, run.streamId),
+        highest: 0,
+        rejected: [],
+      };
+      const lapsedAt = judged.superseded ? -1 : judgeFrom(0, run, judged, durable);
+      if (lapsedAt < 0) together.push(judged);
+      else alone.push(takeAlone(run, judged, lapsedAt).then(() => told([judged])));
     }
+    tally.report();
+    await Promise.all([allDurable(durable).then(() => told(together)), ...alone]);
   }
 
-  async function take({ batchId, driverId, positions, streamId }: ForwardPositionsRequest): Promise<PositionsResult> {
-    if (!streams.isNewest(driverId, streamId)) {
-      return create(PositionsResultSchema, { batchId, driverId, ackedSequence: BigInt(marks.durableSequence(driverId)), superseded: true });
+  /** -1, or the row whose sequence lapsed: only the coordinator knows of the driver's shift. */
+  function judgeFrom(first: number, { driverId, positions }: ReportedRun, judged: JudgedRun, durable: Set<Promise<void>>): number {
+    const nowMs = deps.clock.nowMs();
+    for (let row = first; row < positions.length; row++) {
+      const position = positions[row];
+      if (position === undefined) continue;
+      const verdict = judges.judge(driverId, position, nowMs);
+      if (verdict === "lapsed") return row;
+      note(judged, position, verdict, durable);
     }
-    const rejected: RejectedPosition[] = [];
+    return -1;
+  }
+
+  async function takeAlone(run: ReportedRun, judged: JudgedRun, lapsedAt: number): Promise<void> {
     const durable = new Set<Promise<void>>();
-    let highest = 0;
-    for (const position of positions) {
-      const first = judges.judge(driverId, position);
-      const verdict = first === "lapsed" ? await judges.judgeLapsed(driverId, position) : first;
-      if ("durable" in verdict) {
-        durable.add(verdict.durable);
-        highest = Math.max(highest, Number(position.sequence));
-        onJudged("accepted");
-      } else {
-        rejected.push(create(RejectedPositionSchema, { sequence: position.sequence, reason: verdict.rejection }));
-        onJudged(rejectionName(verdict.rejection));
-      }
+    for (let row = lapsedAt; row >= 0; row = judgeFrom(row + 1, run, judged, durable)) {
+      const position = run.positions[row];
+      if (position !== undefined) note(judged, position, await judges.judgeLapsed(run.driverId, position), durable);
     }
-    try {
-      await Promise.all(durable);
-    } catch (cause) {
-      throw apiError("DEPENDENCY_AWAY", `Cannot acknowledge positions of driver "${driverId}": the event log did not take them`, {}, undefined, cause);
+    tally.report();
+    await allDurable(durable);
+  }
+
+  function note(judged: JudgedRun, { sequence }: ReportedPosition, verdict: Verdict, durable: Set<Promise<void>>): void {
+    if ("durable" in verdict) {
+      durable.add(verdict.durable);
+      judged.highest = Math.max(judged.highest, Number(sequence));
+      tally.count("accepted");
+    } else {
+      judged.rejected.push({ sequence, reason: verdict.rejection });
+      tally.count(rejectionName(verdict.rejection));
     }
-    const acked = Math.max(highest, marks.durableSequence(driverId));
-    return create(PositionsResultSchema, { batchId, driverId, ackedSequence: BigInt(acked), rejected });
   }
 
   return {
-    admit,
-    get pendingBatches() {
-      return pendingBatches;
+    async admit(page, answer) {
+      const positions = page.sequences.length;
+      if (pending + positions > positionsPendingMax) throw overloaded();
+      pending += positions;
+      try {
+        await take(page, answer);
+      } finally {
+        pending -= positions;
+      }
+    },
+  };
+}
+
+/** A counter is told once a page, not for each position. */
+function createTally(onJudged: PositionIntakeDeps["onJudged"]) {
+  const counts = new Map<Outcome, number>();
+  return {
+    count: (outcome: Outcome): void => void counts.set(outcome, (counts.get(outcome) ?? 0) + 1),
+    report(): void {
+      for (const [outcome, positions] of counts) onJudged(outcome, positions);
+      counts.clear();
     },
   };
 }
 
 interface Judges {
-  judge(driverId: string, position: Position): Verdict | "lapsed";
-  judgeLapsed(driverId: string, position: Position): Promise<Verdict>;
+  judge(driverId: string, position: ReportedPosition, nowMs: number): Verdict | "lapsed";
+  judgeLapsed(driverId: string, position: ReportedPosition): Promise<Verdict>;
 }
 
 /** What is good is buffered by the very step that finds it so. */
 function createJudges({ clock, marks, shifts, bufferAt }: PositionIntakeDeps): Judges {
   /** In one step with no wait in it, so that two streams of one driver cannot both pass the same check. */
-  function judge(driverId: string, position: Position): Verdict | "lapsed" {
-    const judgement = judgePosition(position, marks.accepted(driverId), clock.nowMs());
+  function judge(driverId: string, position: ReportedPosition, nowMs: number): Verdict | "lapsed" {
+    const judgement = judgePosition(position, marks.accepted(driverId), nowMs);
     switch (judgement.kind) {
       case "rejected":
         return { rejection: judgement.reason };
@@ -106,16 +146,16 @@ function createJudges({ clock, marks, shifts, bufferAt }: PositionIntakeDeps): J
     }
   }
 
-  async function judgeLapsed(driverId: string, position: Position): Promise<Verdict> {
+  async function judgeLapsed(driverId: string, position: ReportedPosition): Promise<Verdict> {
     const startedAtMs = await shifts.shiftStartedAtMs(driverId);
     const last = marks.accepted(driverId);
     if (last !== null && startedAtMs !== null && isNewShift(startedAtMs, last)) marks.startOver(driverId);
-    const verdict = judge(driverId, position);
+    const verdict = judge(driverId, position, clock.nowMs());
     return verdict === "lapsed" ? { rejection: PositionRejection.OUT_OF_ORDER } : verdict;
   }
 
   function buffer(driverId: string, position: GoodPosition): Verdict {
-    const market = bufferAt(position.location);
+    const market = bufferAt(position);
     if (market === undefined) return { rejection: PositionRejection.OUTSIDE_SERVICE_AREA };
     const durable = market.add(driverId, position);
     if (durable === null) throw overloaded();
@@ -124,6 +164,14 @@ function createJudges({ clock, marks, shifts, bufferAt }: PositionIntakeDeps): J
   }
 
   return { judge, judgeLapsed };
+}
+
+async function allDurable(durable: ReadonlySet<Promise<void>>): Promise<void> {
+  try {
+    await Promise.all(durable);
+  } catch (cause) {
+    throw apiError("DEPENDENCY_AWAY", "Cannot acknowledge positions: the event log did not take them", {}, undefined, cause);
+  }
 }
 
 function overloaded(): Error {

@@ -3,14 +3,15 @@ import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { type Client, createClient } from "@connectrpc/connect";
 import { CoordinatorService, IngestService, partitionsPerTopic, physicalTopic, timestampFromMs, topicCatalogue } from "@ridegrid/contracts";
-import { type Position, PositionRejection, PositionSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
+import { PositionRejection, type RejectedPosition } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { type PositionBatch, PositionBatchSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
-import { ForwardPositionsRequestSchema, type ForwardPositionsRequest, type PositionsResult } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
+import { ForwardPositionsRequestSchema, type ForwardPositionsRequest, type ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { createEmbeddedEventLog } from "@ridegrid/eventlog";
 import { createInMemoryTransport, createServiceDirectory, reasonOf } from "@ridegrid/rpc";
 import { loadRegions } from "@ridegrid/spatial";
 import { createTestContext, createTestDatabase, eventually } from "@ridegrid/testing";
 import { createTelemetryIngest } from "./app.ts";
+import type { ReportedPosition } from "./reported-position.ts";
 
 const regions = loadRegions(await Bun.file(new URL("../../deploy/regions.json", import.meta.url)).json());
 const topic = physicalTopic("ewr", "driver-telemetry.v1");
@@ -66,40 +67,70 @@ async function stored(eventLog: Awaited<ReturnType<typeof start>>["eventLog"]): 
 function position(
   sequence: number,
   changes: { readonly latitude?: number; readonly longitude?: number; readonly observedAtMs?: number; readonly accuracyM?: number } = {},
-): Position {
+): ReportedPosition {
   const { latitude = 40.75, longitude = -73.98, observedAtMs = nowMs(), accuracyM = 8 } = changes;
-  return create(PositionSchema, {
-    sequence: BigInt(sequence),
-    location: { latitude, longitude },
-    headingDegrees: 10,
-    speedMps: 5,
-    accuracyM,
-    observeTime: timestampFromMs(observedAtMs),
+  return { sequence: BigInt(sequence), latitude, longitude, headingDegrees: 10, speedMps: 5, accuracyM, observedAtMs };
+}
+
+type Run = { readonly driverId: string; readonly positions: readonly ReportedPosition[]; readonly streamId?: string };
+const run = (driverId: string, positions: readonly ReportedPosition[], streamId = ""): Run => ({ driverId, positions, streamId });
+
+function page(pageId: number, ...runs: readonly Run[]): ForwardPositionsRequest {
+  const rows = runs.flatMap(({ positions }) => positions);
+  return create(ForwardPositionsRequestSchema, {
+    pageId: BigInt(pageId),
+    driverIds: runs.map(({ driverId }) => driverId),
+    streamIds: runs.map(({ streamId }) => streamId ?? ""),
+    runLengths: runs.map(({ positions }) => positions.length),
+    sequences: rows.map(({ sequence }) => sequence),
+    latitudes: rows.map(({ latitude }) => latitude),
+    longitudes: rows.map(({ longitude }) => longitude),
+    headingsDegrees: rows.map(({ headingDegrees }) => headingDegrees),
+    speedsMps: rows.map(({ speedMps }) => speedMps),
+    accuraciesM: rows.map(({ accuracyM }) => accuracyM),
+    observeTimesMs: rows.map(({ observedAtMs }) => observedAtMs),
   });
 }
 
-function batch(batchId: number, driverId: string, positions: readonly Position[]): ForwardPositionsRequest {
-  return create(ForwardPositionsRequestSchema, { batchId: BigInt(batchId), driverId, marketId: "nyc", positions: [...positions] });
+/** A page of one run. */
+const batch = (pageId: number, driverId: string, positions: readonly ReportedPosition[]) => page(pageId, run(driverId, positions));
+
+type Answer = {
+  readonly pageId: number;
+  readonly run: number;
+  readonly ackedSequence: number;
+  readonly superseded: boolean;
+  readonly rejected: readonly RejectedPosition[];
+};
+
+/** Sends pages on one stream of their own and answers what is said of each run. */
+async function forward(client: Client<typeof IngestService>, ...pages: readonly ForwardPositionsRequest[]): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  for await (const response of client.forwardPositions(listed(pages))) answers.push(...answersIn(response));
+  return answers.toSorted((a, b) => a.pageId - b.pageId || a.run - b.run);
 }
 
-/** Sends batches on one stream of their own and answers all results. */
-async function forward(client: Client<typeof IngestService>, ...batches: readonly ForwardPositionsRequest[]): Promise<PositionsResult[]> {
-  const results: PositionsResult[] = [];
-  for await (const response of client.forwardPositions(listed(batches))) results.push(...response.results);
-  return results;
+function answersIn({ pageId, runs, ackedSequences, supersededRuns, rejected }: ForwardPositionsResponse): readonly Answer[] {
+  return runs.map((index, at) => ({
+    pageId: Number(pageId),
+    run: index,
+    ackedSequence: Number(ackedSequences[at]),
+    superseded: supersededRuns.includes(index),
+    rejected: rejected.flatMap((row) => (row.run === index && row.position !== undefined ? [row.position] : [])),
+  }));
 }
 
-async function* listed(batches: readonly ForwardPositionsRequest[]) {
-  yield* batches;
+async function* listed(pages: readonly ForwardPositionsRequest[]) {
+  yield* pages;
 }
 
-const rejections = (result: PositionsResult | undefined) => result?.rejected.map((one) => [Number(one.sequence), PositionRejection[one.reason]]);
+const rejections = (result: Answer | undefined) => result?.rejected.map((one) => [Number(one.sequence), PositionRejection[one.reason]]);
 
 describe("telemetry-ingest", () => {
   test("takes nothing of an older stream once a newer one of the driver is known", async () => {
     const { client, eventLog } = await start();
     const [older, newer] = ["0199c0de-0000-7000-8000-000000000001", "0199c0df-0000-7000-8000-000000000001"];
-    const on = (streamId: string, batchId: number, sequence: number) => ({ ...batch(batchId, "d-1", [position(sequence)]), streamId });
+    const on = (streamId: string, pageId: number, sequence: number) => page(pageId, run("d-1", [position(sequence)], streamId));
     const [first] = await forward(client, on(older, 1, 1));
     const [second] = await forward(client, on(newer, 2, 2));
     const [late] = await forward(client, on(older, 3, 3));
@@ -113,10 +144,10 @@ describe("telemetry-ingest", () => {
 
   test("acknowledges what is in the topic, one record for many drivers, the newest position of each", async () => {
     const { client, eventLog, context } = await start();
-    const results = await forward(client, batch(1, "d-1", [position(1), position(2)]), batch(2, "d-2", [position(7, { latitude: 40.7 })]));
-    expect(results.map((one) => [Number(one.batchId), one.driverId, Number(one.ackedSequence), one.rejected.length])).toEqual([
-      [1, "d-1", 2, 0],
-      [2, "d-2", 7, 0],
+    const results = await forward(client, page(1, run("d-1", [position(1), position(2)]), run("d-2", [position(7, { latitude: 40.7 })])));
+    expect(results.map((one) => [one.run, one.ackedSequence, one.rejected.length])).toEqual([
+      [0, 2, 0],
+      [1, 7, 0],
     ]);
     const batches = await stored(eventLog);
     expect(batches.map((one) => [one.marketId, one.driverIds, one.sequences.map(Number), one.latitudes])).toEqual([
@@ -196,13 +227,13 @@ describe("telemetry-ingest", () => {
   test("a stop makes what it took durable, answers it, and ends the stream with DRAINING", async () => {
     const { client, ingest, eventLog, context } = await start();
     const open = Promise.withResolvers<void>();
-    const results: PositionsResult[] = [];
+    const results: Answer[] = [];
     async function* requests() {
       yield batch(1, "d-1", [position(1)]);
       await open.promise;
     }
     const stream = (async () => {
-      for await (const response of client.forwardPositions(requests())) results.push(...response.results);
+      for await (const response of client.forwardPositions(requests())) results.push(...answersIn(response));
     })().catch((error: unknown) => error);
     await eventually(async () => (await context.metricsText()).includes('outcome="accepted"} 1'), { what: "the position was taken" });
     await ingest.stop();

@@ -20,15 +20,24 @@ import type { Routes } from "./in-memory.ts";
 import { edgeBodyBytesMax } from "./limits.ts";
 import { withPeerAddress } from "./peer-address.ts";
 import { plainUnary } from "./plain-unary.ts";
+import { pushedConnect } from "./pushed-stream.connect.ts";
+import type { PushedMethod } from "./pushed-stream.ts";
 
 export type MountOptions = {
   readonly onFault: FaultLog;
   readonly peerAddress: (request: Request) => string;
   /** False leads every call through the library's handler: slower, and for comparison only. */
   readonly plainCalls?: boolean;
+  /** Streams that are pushed where they are plain; the routes answer the rest. */
+  readonly pushed?: readonly PushedMethod[];
 };
 
-export function mountConnect(app: Hono, routes: Routes, options: ConnectRouterOptions, { onFault, peerAddress, plainCalls = true }: MountOptions): void {
+export function mountConnect(
+  app: Hono,
+  routes: Routes,
+  options: ConnectRouterOptions,
+  { onFault, peerAddress, plainCalls = true, pushed = [] }: MountOptions,
+): void {
   const router = createConnectRouter({ ...options, grpc: false });
   const implementations = unaryImplementations(routes, router);
   for (const handler of router.handlers) {
@@ -36,10 +45,12 @@ export function mountConnect(app: Hono, routes: Routes, options: ConnectRouterOp
     const implementation = plainCalls ? implementations.get(handler.requestPath) : undefined;
     const plain = implementation === undefined ? undefined : plainUnary(implementation, options);
     const isUnary = handler.method.methodKind === "unary";
+    const pushedMethod = pushed.find(({ method }) => method === handler.method);
+    const push = pushedMethod === undefined ? undefined : pushedConnect(pushedMethod, options);
     app.all(handler.requestPath, async (context) => {
       const { raw } = context.req;
       const contextValues = withPeerAddress(() => peerAddress(raw));
-      const answered = plain?.(raw, contextValues);
+      const answered = plain?.(raw, contextValues) ?? push?.(raw, contextValues);
       if (answered !== undefined) return answered;
       const response = await edge({ ...(isUnary ? unaryRequest(raw) : streamRequest(raw)), contextValues });
       if (response.body === undefined && response.status >= 400) return bareStatusError(response, handler);

@@ -19,6 +19,7 @@ export { type InternalPeers, internalServerOptions, type InternalServerOptions }
 export { edgeBodyBytesMax, edgeCallTimeoutMs, internalCallTimeoutMs } from "./limits.ts";
 export { nativeGrpcHandler } from "./native-grpc.ts";
 export { peerAddressOf } from "./peer-address.ts";
+export type { Peer, PushedMethod, PushedStream } from "./pushed-stream.ts";
 export { registerReflection } from "./reflection.ts";
 export { apiError, errorDomain, errorMetadata, reasonOf, refusalError } from "./refusal-error.ts";
 export { createServiceDirectory, type ServiceDirectory, type ServiceName } from "./service-directory.ts";

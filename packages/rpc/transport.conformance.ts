@@ -111,7 +111,7 @@ export function transportConformance(name: string, serve: ServeRoutes): void {
       await using served = await using_(serve, (router) =>
         router.service(IngestService, {
           async *forwardPositions(requests) {
-            for await (const { batchId, driverId } of requests) yield { results: [{ batchId, driverId }] };
+            for await (const { pageId } of requests) yield { pageId };
           },
         }),
       );
@@ -119,13 +119,13 @@ export function transportConformance(name: string, serve: ServeRoutes): void {
       async function* requests() {
         for (const [index, gate] of next.entries()) {
           await gate.promise;
-          yield { batchId: BigInt(index), driverId: "d-1", marketId: "nyc" };
+          yield { pageId: BigInt(index) };
         }
       }
       next[0]?.resolve();
       const seen: bigint[] = [];
-      for await (const { results } of createClient(IngestService, served.transport).forwardPositions(requests(), asService("t"))) {
-        seen.push(...results.map((result) => result.batchId));
+      for await (const { pageId } of createClient(IngestService, served.transport).forwardPositions(requests(), asService("t"))) {
+        seen.push(pageId);
         next[seen.length]?.resolve();
       }
       expect(seen).toEqual([0n, 1n, 2n, 3n]);

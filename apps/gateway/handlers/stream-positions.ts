@@ -1,144 +1,130 @@
 /**
- * `DriverService.StreamPositions`: positions in, acknowledgements out, a bounded number of them in flight.
- *
- * A driver has one such stream: a newer one ends the older with SUPERSEDED, at once on the same gateway, and with its
- * next position where another gateway carries the newer one.
+ * `DriverService.StreamPositions` by its two roads: pushed, where a stream is plain, as phones' are; and message by
+ * message through the library, for JSON, gRPC-Web, compression and deadlines. `position-stream.ts` is what both do.
  */
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import {
-  PositionSchema,
+  DriverService,
+  type RejectedPosition,
   type StreamPositionsRequest,
   type StreamPositionsResponse,
   StreamPositionsResponseSchema,
 } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
-import type { IdSource } from "@ridegrid/domain";
-import { apiError, callerOf, untilAborted } from "@ridegrid/rpc";
-import { positionsInFlightMax } from "../limits.ts";
-import type { PositionsFate, SubmitPositions } from "../submit-positions.ts";
+import { callerOf, type PushedMethod, type PushedStream, untilAborted } from "@ridegrid/rpc";
+import type { PositionStream, PositionStreams, StreamPeer } from "../position-stream.ts";
+import { readReportedPosition, type ReportedPosition, reportedPosition } from "../reported-position.ts";
 
-export interface PositionStreams {
-  /** Ends the driver's older stream; the signal aborts when a newer one comes. */
-  open(driverId: string): PositionStream;
-}
-
-/** `id` is a UUIDv7: a newer stream's is greater. */
-export type PositionStream = { readonly id: string; readonly superseded: AbortSignal; close(): void };
-
-export function createPositionStreams(ids: IdSource): PositionStreams {
-  const streams = new Map<string, AbortController>();
+export function pushedPositions(streams: PositionStreams): PushedMethod {
   return {
-    open(driverId) {
-      streams.get(driverId)?.abort(superseded());
-      const own = new AbortController();
-      streams.set(driverId, own);
-      return {
-        id: ids.uuid(),
-        superseded: own.signal,
-        close: () => {
-          if (streams.get(driverId) === own) streams.delete(driverId);
-        },
-      };
+    method: DriverService.method.streamPositions,
+    open(context, peer) {
+      const acknowledge: StreamPeer["acknowledge"] = (ackedSequence, rejected) => peer.send(encoded(ackedSequence, rejected));
+      return pushed(streams.open(callerOf(context).principal, { acknowledge, resume: () => peer.resume() }));
     },
   };
 }
 
-export type StreamPositionsDeps = { readonly submit: SubmitPositions; readonly streams: PositionStreams };
+/** Gathers what comes at once, so that it is charged, submitted and acknowledged at once. */
+function pushed(stream: PositionStream): PushedStream {
+  let came: ReportedPosition[] = [];
+  let failed = false;
+  return {
+    take(bytes, from, to) {
+      if (failed) return;
+      try {
+        came.push(readReportedPosition(bytes, from, to));
+      } catch (error) {
+        fail(error);
+      }
+    },
+    taken: () => (came.length === 0 ? true : hand()),
+    fail,
+    halfClose: () => stream.halfClose(),
+    drained: () => stream.drained(),
+    ended: stream.ended,
+    leave: () => stream.leave(),
+  };
+
+  function hand(): boolean {
+    const positions = came;
+    came = [];
+    return stream.take(positions);
+  }
+
+  /** What came before it is good. */
+  function fail(error: unknown): void {
+    failed = true;
+    if (came.length > 0) hand();
+    stream.halfClose({ error });
+  }
+}
+
+/** The usual acknowledgement is one number, which needs no codec. */
+function encoded(ackedSequence: bigint, rejected: readonly RejectedPosition[]): Uint8Array {
+  if (rejected.length > 0 || ackedSequence > 2n ** 31n) return toBinary(StreamPositionsResponseSchema, response(ackedSequence, rejected));
+  const bytes = ackedSequence === 0n ? [] : [0x08];
+  let rest = Number(ackedSequence);
+  for (; rest >= 128; rest >>>= 7) bytes.push((rest & 127) | 128);
+  if (ackedSequence > 0n) bytes.push(rest);
+  return Uint8Array.from(bytes);
+}
+
+function response(ackedSequence: bigint, rejected: readonly RejectedPosition[]): StreamPositionsResponse {
+  return create(StreamPositionsResponseSchema, { ackedSequence, rejected: [...rejected] });
+}
 
 export async function* streamPositions(
-  deps: StreamPositionsDeps,
+  streams: PositionStreams,
   requests: AsyncIterable<StreamPositionsRequest>,
   context: HandlerContext,
 ): AsyncIterable<StreamPositionsResponse> {
-  const driverId = callerOf(context).principal;
-  const stream = deps.streams.open(driverId);
-  try {
-    const submit = (request: StreamPositionsRequest) => deps.submit({ driverId, streamId: stream.id }, [positionOf(request)]);
-    yield* untilAborted(acknowledgements(submit, requests, context.signal), AbortSignal.any([stream.superseded, context.signal]));
-  } finally {
-    stream.close();
-  }
-}
-
-/** In the order the positions came: an acknowledgement never runs ahead of an older position. */
-async function* acknowledgements(
-  submit: (request: StreamPositionsRequest) => Promise<PositionsFate>,
-  requests: AsyncIterable<StreamPositionsRequest>,
-  signal: AbortSignal,
-): AsyncIterable<StreamPositionsResponse> {
-  const inFlight = createWindow<PositionsFate>(positionsInFlightMax);
-  void readAll(requests, signal, inFlight, submit);
-  let ackedSequence = 0n;
-  for await (const fate of inFlight) {
-    if (fate.superseded) throw superseded();
-    if (fate.ackedSequence > ackedSequence) ackedSequence = fate.ackedSequence;
-    yield create(StreamPositionsResponseSchema, { ackedSequence, rejected: fate.rejected });
-  }
-}
-
-function superseded(): Error {
-  return apiError("SUPERSEDED", "A newer position stream of this driver took this one's place");
-}
-
-/** Never rejects: what goes wrong ends the window. */
-async function readAll<T>(
-  requests: AsyncIterable<StreamPositionsRequest>,
-  signal: AbortSignal,
-  inFlight: Window<T>,
-  submit: (request: StreamPositionsRequest) => Promise<T>,
-): Promise<void> {
-  try {
-    for await (const request of untilAborted(requests, signal)) await inFlight.push(submit(request));
-    inFlight.end(undefined);
-  } catch (error) {
-    inFlight.end({ error });
-  }
-}
-
-function positionOf({ sequence, location, headingDegrees, speedMps, accuracyM, observeTime }: StreamPositionsRequest) {
-  return create(PositionSchema, { sequence, headingDegrees, speedMps, accuracyM, ...(location && { location }), ...(observeTime && { observeTime }) });
-}
-
-interface Window<T> extends AsyncIterable<T> {
-  /** Resolves when there is room for one more. */
-  push(result: Promise<T>): Promise<void>;
-  end(failure: { readonly error: unknown } | undefined): void;
-}
-
-function createWindow<T>(max: number): Window<T> {
-  const results: Promise<T>[] = [];
-  let ended: { readonly failure: { readonly error: unknown } | undefined } | undefined;
-  let onChange = Promise.withResolvers<void>();
-  const changed = (): void => {
-    onChange.resolve();
-    onChange = Promise.withResolvers<void>();
+  const unread: StreamPositionsResponse[] = [];
+  let over: { readonly failure?: { readonly error: unknown } } | undefined;
+  let changed = Promise.withResolvers<void>();
+  let resumed = Promise.withResolvers<void>();
+  const stream = streams.open(callerOf(context).principal, {
+    // One is held here; while it is not taken, more are joined.
+    acknowledge(ackedSequence, rejected) {
+      unread.push(response(ackedSequence, rejected));
+      changed.resolve();
+      return false;
+    },
+    resume: () => resumed.resolve(),
+  });
+  const end = (how: typeof over): void => {
+    over = how;
+    changed.resolve();
+    resumed.resolve();
   };
-  return {
-    async push(result) {
-      result.catch(() => {}); // Seen when its turn comes.
-      results.push(result);
-      changed();
-      while (results.length >= max) await onChange.promise;
-    },
-    end(failure) {
-      ended ??= { failure };
-      changed();
-    },
-    async *[Symbol.asyncIterator]() {
-      for (;;) {
-        const first = results[0];
-        if (first !== undefined) {
-          const value = await first;
-          void results.shift();
-          changed();
-          yield value;
-        } else if (ended !== undefined) {
-          if (ended.failure !== undefined) throw ended.failure.error;
-          return;
-        } else {
-          await onChange.promise;
-        }
+  void stream.ended.then(
+    () => end({}),
+    (error: unknown) => end({ failure: { error } }),
+  );
+  async function readAll(): Promise<void> {
+    try {
+      for await (const request of untilAborted(requests, context.signal)) {
+        resumed = Promise.withResolvers<void>();
+        if (!stream.take([reportedPosition(request)]) && over === undefined) await resumed.promise;
       }
-    },
-  };
+      stream.halfClose();
+    } catch (error) {
+      stream.halfClose({ error });
+    }
+  }
+  try {
+    void readAll();
+    for (;;) {
+      await changed.promise;
+      changed = Promise.withResolvers<void>();
+      for (let next = unread.shift(); next !== undefined; next = unread.shift()) {
+        yield next;
+        stream.drained();
+      }
+      if (over?.failure !== undefined) throw over.failure.error;
+      if (over !== undefined) return;
+    }
+  } finally {
+    stream.leave();
+  }
 }

@@ -1,19 +1,13 @@
 /**
- * `ForwardPositions`: one long-lived stream of many drivers' batches, each answered when its fate is known.
+ * `ForwardPositions`: one long-lived stream of pages, whose runs are answered when their fate is known.
  *
- * A fault ends the stream with its error; batches without an answer were not acknowledged, and their callers send
- * them again. A stream with too many batches in flight is not read until some are answered.
+ * A fault ends the stream with its error; runs without an answer were not acknowledged, and their callers send them
+ * again. A stream with too many pages in flight is not read until some are answered.
  */
-import { create } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
-import {
-  type ForwardPositionsRequest,
-  type ForwardPositionsResponse,
-  ForwardPositionsResponseSchema,
-  type PositionsResult,
-} from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
+import type { ForwardPositionsRequest, ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError } from "@ridegrid/rpc";
-import { batchesPerStreamMax, positionsPerBatchMax } from "../limits.ts";
+import { pagesPerStreamMax, positionsPerPageMax } from "../limits.ts";
 import type { PositionIntake } from "../position-intake.ts";
 import { createResultQueue, type ResultQueue } from "../result-queue.ts";
 
@@ -28,7 +22,7 @@ export async function* forwardPositions(
   requests: AsyncIterable<ForwardPositionsRequest>,
   context: Pick<HandlerContext, "signal">,
 ): AsyncGenerator<ForwardPositionsResponse> {
-  const queue = createResultQueue<PositionsResult>();
+  const queue = createResultQueue<ForwardPositionsResponse>();
   const inFlight = new Set<Promise<void>>();
   const stopping = apiError("DRAINING", "Cannot take more positions: this ingest is stopping");
   const drain = (): void => void Promise.all(inFlight).then(() => queue.end(stopping));
@@ -37,13 +31,13 @@ export async function* forwardPositions(
   context.signal.addEventListener("abort", () => queue.end(context.signal.reason), { once: true });
   void readAll(deps, requests, { queue, inFlight });
   try {
-    for await (const results of queue) yield create(ForwardPositionsResponseSchema, { results: [...results] });
+    for await (const answers of queue) yield* answers;
   } finally {
     deps.draining.removeEventListener("abort", drain);
   }
 }
 
-type Answers = { readonly queue: ResultQueue<PositionsResult>; readonly inFlight: Set<Promise<void>> };
+type Answers = { readonly queue: ResultQueue<ForwardPositionsResponse>; readonly inFlight: Set<Promise<void>> };
 
 /** Never rejects: what goes wrong ends the queue. */
 async function readAll(
@@ -55,12 +49,12 @@ async function readAll(
     for await (const request of requests) {
       // What is in flight is still answered; what comes now goes to another process.
       if (draining.aborted) return;
-      if (request.positions.length > positionsPerBatchMax)
-        throw apiError("TOO_LARGE", `Cannot take a batch of ${request.positions.length} positions: at most ${positionsPerBatchMax}`);
-      const answered = intake.admit(request).then(queue.push, queue.end);
+      if (request.sequences.length > positionsPerPageMax)
+        throw apiError("TOO_LARGE", `Cannot take a page of ${request.sequences.length} positions: at most ${positionsPerPageMax}`);
+      const answered = intake.admit(request, queue.push).catch(queue.end);
       inFlight.add(answered);
       void answered.then(() => inFlight.delete(answered));
-      if (inFlight.size >= batchesPerStreamMax) await Promise.race(inFlight);
+      if (inFlight.size >= pagesPerStreamMax) await Promise.race(inFlight);
     }
     await Promise.all(inFlight);
     queue.end();
