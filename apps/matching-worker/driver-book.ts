@@ -7,8 +7,10 @@ import type { Driver } from "@ridegrid/domain";
 import { createMovingPoints, createProjection, type MovingPoints, type Projection, type RegionMarket } from "@ridegrid/spatial";
 import { driversMax, offlineKeptMs, positionKeptMs } from "./limits.ts";
 
-/** The only bit of a point's flags: the driver is available, on a shift in this market. */
+/** A point's flags: the driver is available, on a shift in this market... */
 export const availableFlag = 1;
+/** ...but a ride's events tell of an offer or a trip of theirs, of which their own events have not told yet. */
+export const heldFlag = 2;
 
 export type ReportedPosition = { readonly driverId: string; readonly latitude: number; readonly longitude: number; readonly observedAtMs: number };
 
@@ -19,6 +21,12 @@ export interface DriverBook {
   replace(drivers: readonly Driver[]): void;
   apply(driver: Driver): "applied" | "known";
   place(position: ReportedPosition): "applied" | "known" | "full";
+  /** The ride has an offer with this driver. */
+  hold(driverId: string, rideId: string): void;
+  /** That ride has it no more. */
+  letGo(driverId: string, rideId: string): void;
+  /** The last ride that holds the driver. */
+  rideOf(driverId: string): string | undefined;
   /** 0 when no position is known. */
   heardAtMs(driverId: string): number;
   /** Drops drivers long off shift and positions of nobody. */
@@ -29,14 +37,24 @@ export function createDriverBook(market: RegionMarket): DriverBook {
   const projection = createProjection(market.center);
   const points = createMovingPoints({ capacity: driversMax });
   const drivers = new Map<string, Driver>();
+  /** By driver: the ride that holds them, the later one where an end and another's offer are read in turn. */
+  const holders = new Map<string, string>();
 
   function put(driver: Driver): void {
     const isHere = driver.status !== "offline" && driver.shift?.marketId === market.marketId;
     const slot = isHere ? points.claim(driver.driverId) : points.slotOf(driver.driverId);
     drivers.set(driver.driverId, driver);
     if (slot === undefined) return;
-    points.columns.flags[slot] = isHere && driver.status === "available" ? availableFlag : 0;
+    points.columns.flags[slot] = (isHere && driver.status === "available" ? availableFlag : 0) | (holders.has(driver.driverId) ? heldFlag : 0);
     points.columns.seats[slot] = driver.shift?.vehicle.seats ?? 0;
+  }
+
+  /** A held driver has a slot even before their shift is heard of: who looks for silent ones looks at slots only. */
+  function markHeld(driverId: string): void {
+    const slot = points.claim(driverId);
+    if (slot === undefined) return;
+    const others = (points.columns.flags[slot] ?? 0) & ~heldFlag;
+    points.columns.flags[slot] = others | (holders.has(driverId) ? heldFlag : 0);
   }
 
   function heardAtMs(driverId: string): number {
@@ -53,6 +71,7 @@ export function createDriverBook(market: RegionMarket): DriverBook {
       drivers.clear();
       points.columns.flags.fill(0);
       snapshot.forEach(put);
+      for (const driverId of holders.keys()) markHeld(driverId);
     },
     apply(driver) {
       if (driver.version <= (drivers.get(driver.driverId)?.version ?? 0)) return "known";
@@ -70,11 +89,23 @@ export function createDriverBook(market: RegionMarket): DriverBook {
       columns.observedAtMs[slot] = observedAtMs;
       return "applied";
     },
+    hold(driverId, rideId) {
+      holders.set(driverId, rideId);
+      markHeld(driverId);
+    },
+    letGo(driverId, rideId) {
+      if (holders.get(driverId) !== rideId) return;
+      holders.delete(driverId);
+      markHeld(driverId);
+    },
+    rideOf: (driverId) => holders.get(driverId),
     sweep(nowMs) {
       for (const [driverId, driver] of drivers) if (driver.status === "offline" && driver.updateTimeMs < nowMs - offlineKeptMs) drivers.delete(driverId);
-      for (const driverId of [...points.ids()]) {
-        const onShift = (drivers.get(driverId)?.status ?? "offline") !== "offline";
-        if (!onShift && heardAtMs(driverId) < nowMs - positionKeptMs) points.release(driverId);
+      for (let slot = 0; slot < points.slotEnd; slot++) {
+        const isHeld = ((points.columns.flags[slot] ?? 0) & heldFlag) !== 0;
+        if (isHeld || (points.columns.observedAtMs[slot] ?? 0) >= nowMs - positionKeptMs) continue;
+        const driverId = points.idAt(slot);
+        if (driverId !== undefined && (drivers.get(driverId)?.status ?? "offline") === "offline") points.release(driverId);
       }
     },
   };

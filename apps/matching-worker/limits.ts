@@ -9,9 +9,11 @@ export const proposalForgetMs = 3_000;
 export const pairRestMs = 10_000;
 export const restingPairsMax = 50_000;
 
-/** Neighbors asked for at first; four times as many each time they were not enough, up to the second. */
+/** Neighbors asked for at first; four times as many where those may not be asked, up to the second. */
 export const neighborsFirst = 16;
 export const neighborsMax = 4_096;
+/** Searches kept from tick to tick, about 1 kB each. */
+export const searchesKeptMax = 10_000;
 /** Candidates that a proposal shows. */
 export const candidatesShownMax = 5;
 /** The projection's distances are right to 0.8 % in a city: this much is added where a bound must hold. */

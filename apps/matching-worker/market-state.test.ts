@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { evolveRide, proposalId, type Ride, type RideEvent } from "@ridegrid/domain";
 import fc from "fast-check";
+import { heldFlag } from "./driver-book.ts";
 import { applySnapshot, createMarketState } from "./market-state.ts";
 import { anOffer, availableDriver, nextEvent, nyc, rideRequested, startMs, timesSquare } from "./matching.fixtures.ts";
 import { createHaversineTravelTime } from "./travel-time.haversine.ts";
@@ -123,6 +124,26 @@ describe("DriverBook", () => {
     expect(drivers.points.columns.flags[slot]).toBe(1);
     drivers.replace([]);
     expect([drivers.points.columns.flags[slot], drivers.heardAtMs("d-1")]).toEqual([0, startMs]);
+  });
+
+  test("a driver whom a ride's offer holds is not free, whichever of their events come first, until the ride ends or moves on", () => {
+    const { events } = history("ride-1");
+    const held = (state: ReturnType<typeof newState>, driverId: string): boolean =>
+      ((state.drivers.points.columns.flags[state.drivers.points.slotOf(driverId) ?? -1] ?? 0) & heldFlag) !== 0;
+    fc.assert(
+      fc.property(fc.nat(events.length), fc.nat(events.length), fc.boolean(), (before, after, replaced) => {
+        const state = newState();
+        events.slice(0, Math.min(before, after)).forEach((event) => state.rides.apply(event));
+        for (const name of ["d-1", "d-2"]) state.drivers.apply(availableDriver(name));
+        events.slice(Math.min(before, after), after).forEach((event) => state.rides.apply(event));
+        const { rides } = state.rides;
+        if (replaced) applySnapshot(state, { rides: [...rides.values()], drivers: [availableDriver("d-1")], asOfMs: startMs });
+        for (const name of ["d-1", "d-2"]) expect(held(state, name)).toBe(rides.get("ride-1")?.offer?.driverId === name);
+        for (const status of ["requested", "offered", "assigned", "arrived", "in_progress"] as const)
+          expect([...state.rides.inStatus(status).values()]).toEqual([...rides.values()].filter((ride) => ride.status === status));
+      }),
+      { seed: 6, numRuns: 300 },
+    );
   });
 
   test("sweep() drops drivers long off shift and old positions of nobody, and nobody else", () => {

@@ -5,8 +5,10 @@
 import type { Driver, Ride } from "@ridegrid/domain";
 import { type CsrGrid, createCsrGrid, type RegionMarket } from "@ridegrid/spatial";
 import { createDriverBook, type DriverBook } from "./driver-book.ts";
+import { createEtaHeap, type EtaHeap } from "./eta-heap.ts";
 import { createProposalBook, type ProposalBook } from "./proposal-book.ts";
 import { createRideBook, type RideBook } from "./ride-book.ts";
+import { createSearchPool, type SearchPool } from "./search-pool.ts";
 import type { TravelTime } from "./travel-time.ts";
 
 export type MarketState = {
@@ -17,6 +19,9 @@ export type MarketState = {
   readonly proposals: ProposalBook;
   /** Over the drivers who could be asked in the last tick. */
   readonly grid: CsrGrid;
+  /** Working space of a tick. */
+  readonly searches: SearchPool;
+  readonly heap: EtaHeap;
   /** Since when every position that was reported is known here; null while that is not so. */
   hearingSinceMs: number | null;
 };
@@ -25,8 +30,17 @@ export type Snapshot = { readonly rides: readonly Ride[]; readonly drivers: read
 
 export function createMarketState(market: RegionMarket, travelTime: TravelTime): MarketState {
   const proposals = createProposalBook();
-  const rides = createRideBook((ride) => proposals.settle(ride));
-  return { market, travelTime, rides, drivers: createDriverBook(market), proposals, grid: createCsrGrid(), hearingSinceMs: null };
+  const drivers = createDriverBook(market);
+  const rides = createRideBook((before, after) => {
+    if (after !== null) proposals.settle(after);
+    const [heldBefore, heldNow] = [before?.offer?.driverId, after?.offer?.driverId];
+    if (heldBefore === heldNow) return;
+    if (before !== null && heldBefore !== undefined) drivers.letGo(heldBefore, before.rideId);
+    if (after !== null && heldNow !== undefined) drivers.hold(heldNow, after.rideId);
+  });
+  const grid = createCsrGrid();
+  const searches = createSearchPool({ ...drivers, grid, travelTime, etaMaxSeconds: market.policy.pickupEtaMaxSeconds });
+  return { market, travelTime, rides, drivers, proposals, grid, searches, heap: createEtaHeap(), hearingSinceMs: null };
 }
 
 export function applySnapshot(state: MarketState, { rides, drivers, asOfMs }: Snapshot): void {

@@ -56,10 +56,10 @@ const downtown = { latitude: fc.double({ min: 40.74, max: 40.76, noNaN: true }),
 const driver = (place: typeof inCity): fc.Arbitrary<DriverPlan> =>
   fc.record({ ...place, seats: fc.integer({ min: 1, max: 6 }), ageMs: fc.integer({ min: 0, max: positionFreshMs + 4_000 }), available: fc.boolean() });
 const ride = (place: typeof inCity): fc.Arbitrary<RidePlan> =>
-  fc.record({ ...place, seats: fc.integer({ min: 1, max: 4 }), blocked: fc.array(fc.nat(80), { maxLength: 30 }) });
+  fc.record({ ...place, seats: fc.integer({ min: 1, max: 4 }), blocked: fc.array(fc.nat(80), { maxLength: 30, size: "max" }) });
 const city = fc
   .constantFrom(inCity, downtown)
-  .chain((place) => fc.tuple(fc.array(driver(place), { maxLength: 120 }), fc.array(ride(place), { maxLength: 25 })));
+  .chain((place) => fc.tuple(fc.array(driver(place), { maxLength: 120, size: "max" }), fc.array(ride(place), { maxLength: 25, size: "max" })));
 
 describe("planTick()", () => {
   test("takes the fastest feasible pair first, exactly as a look at every pair would", () => {

@@ -5,10 +5,10 @@
  * a waiting ride and a free, fresh driver the fastest is taken first. It knows no log, no lease and no clock.
  */
 import type { Ride } from "@ridegrid/domain";
-import { type Candidate, type CandidateSearch, createCandidateSearch, type SearchSpace } from "./candidate-search.ts";
-import { availableFlag } from "./driver-book.ts";
+import type { MovingPoints } from "@ridegrid/spatial";
+import type { CandidateSearch } from "./candidate-search.ts";
+import { availableFlag, heldFlag } from "./driver-book.ts";
 import { candidatesShownMax, positionFreshMs, proposalsPerTickMax } from "./limits.ts";
-import { createMinHeap } from "./min-heap.ts";
 import type { MarketState } from "./market-state.ts";
 
 /** The chosen driver's `reason` is empty. */
@@ -20,6 +20,7 @@ export type PlannedOffer = {
   readonly rideVersion: number;
   readonly driverId: string;
   readonly pickupEtaSeconds: number;
+  /** The nearest first, the chosen driver among them. */
   readonly candidates: readonly ShownCandidate[];
 };
 export type PlannedRelease = {
@@ -38,110 +39,120 @@ export type TickPlan = {
   readonly unmatched: number;
 };
 
-/** Rebuilds the state's grid over the drivers who may be asked now; nothing else of the state changes. */
+/** Rebuilds the state's grid over the drivers who may be asked now, and takes those out whom it asks; nothing else of the state changes. */
 export function planTick(state: MarketState, nowMs: number): TickPlan {
   rebuildGrid(state, nowMs);
-  const waiting = [...state.rides.rides.values()].filter((ride) => isWaiting(ride, nowMs) && !state.proposals.has(ride.rideId)).sort(longestWaitingFirst);
-  const matches = match(waiting, state, nowMs);
-  return { offers: matches.offers, unmatched: waiting.length - matches.offers.length, releases: releases(state, nowMs) };
+  const waiting = [...state.rides.inStatus("requested").values()].filter((ride) => isWaiting(ride, nowMs) && !state.proposals.has(ride.rideId));
+  const offers = match(waiting.sort(longestWaitingFirst), state, nowMs);
+  return { offers, unmatched: waiting.length - offers.length, releases: releases(state, nowMs) };
 }
 
 /** From its search's deadline on a ride waits for its end only. */
 function isWaiting(ride: Ride, nowMs: number): boolean {
-  return ride.status === "requested" && nowMs < ride.searchDeadlineMs;
+  return nowMs < ride.searchDeadlineMs;
 }
 
-/** Free: available on a shift here, holding no offer that a ride's events tell of, asked for nothing else just now. */
-function rebuildGrid({ grid, drivers: { points }, rides, proposals }: MarketState, nowMs: number): void {
-  const busy = new Set<string>(proposals.driverIds());
-  for (const ride of rides.rides.values()) if (ride.offer !== null) busy.add(ride.offer.driverId);
-  const { flags, observedAtMs } = points.columns;
+/** Free: available on a shift here, held by no ride's offer, asked for nothing else just now. */
+function rebuildGrid({ grid, drivers: { points }, proposals }: MarketState, nowMs: number): void {
+  const { columns, slotEnd } = points;
+  const { flags, observedAtMs } = columns;
   const freshAfterMs = nowMs - positionFreshMs;
-  grid.rebuild(
-    points.columns,
-    points.slotEnd,
-    (slot) => flags[slot] === availableFlag && (observedAtMs[slot] ?? 0) > freshAfterMs && !busy.has(points.idAt(slot) ?? ""),
-  );
+  grid.rebuild(columns, slotEnd, (slot) => flags[slot] === availableFlag && (observedAtMs[slot] ?? 0) > freshAfterMs);
+  for (const driverId of proposals.driverIds()) grid.take(points.slotOf(driverId) ?? -1);
 }
 
-type Entry = { readonly ride: Ride; readonly search: CandidateSearch; readonly candidate: Candidate; readonly order: number };
-
-function match(waiting: readonly Ride[], state: MarketState, nowMs: number): { readonly offers: readonly PlannedOffer[] } {
-  const heap = createMinHeap<Entry>((a, b) => a.candidate.etaSeconds - b.candidate.etaSeconds || a.order - b.order);
-  const push = (entry: Omit<Entry, "candidate">): void => {
-    const candidate = entry.search.next();
-    if (candidate !== null) heap.push({ ...entry, candidate });
-  };
-  waiting.forEach((ride, order) => push({ ride, search: createCandidateSearch(ride.pickup, searchSpace(state, ride, nowMs)), order }));
-  const takenBy = new Map<string, string>();
-  const matched: Entry[] = [];
-  for (let entry = heap.pop(); entry !== undefined && matched.length < proposalsPerTickMax; entry = heap.pop()) {
-    if (takenBy.has(entry.candidate.driverId)) {
-      push(entry);
-      continue;
+function match(waiting: readonly Ride[], state: MarketState, nowMs: number): readonly PlannedOffer[] {
+  const { grid, searches, heap } = state;
+  const obstacle = obstaclesOf(state, nowMs);
+  heap.clear();
+  waiting.forEach((ride, row) => {
+    const search = searches.at(row);
+    search.begin(ride.pickup, (slot) => obstacle(ride, slot) === null);
+    if (search.next()) heap.push(row, search.etaSeconds);
+  });
+  const takenBy = new Map<number, string>();
+  const matched: Match[] = [];
+  for (let row = heap.pop(); row >= 0 && matched.length < proposalsPerTickMax; row = heap.pop()) {
+    const ride = waiting[row];
+    const search = searches.at(row);
+    if (ride !== undefined && grid.has(search.slot)) {
+      grid.take(search.slot);
+      takenBy.set(search.slot, ride.rideId);
+      matched.push({ ride, search });
+    } else if (search.next()) {
+      heap.push(row, search.etaSeconds);
     }
-    takenBy.set(entry.candidate.driverId, entry.ride.rideId);
-    matched.push(entry);
   }
-  return { offers: matched.map((entry) => plannedOffer(entry, takenBy)) };
+  const offers = matched.map((one) => plannedOffer(one, { points: state.drivers.points, obstacle, takenBy }));
+  searches.trim();
+  return offers;
 }
 
-function searchSpace({ grid, drivers: { points, projection }, travelTime, market, proposals }: MarketState, ride: Ride, nowMs: number): SearchSpace {
-  return {
-    grid,
-    points,
-    projection,
-    travelTime,
-    etaMaxSeconds: market.policy.pickupEtaMaxSeconds,
-    obstacle(driverId, slot) {
-      if (ride.blockedDrivers.some((blocked) => blocked === driverId)) return "declined, let expire or lost this ride before";
-      const seats = points.columns.seats[slot] ?? 0;
-      if (seats < ride.seats) return `the car has ${seats} seats, ${ride.seats} are asked`;
-      if (proposals.rests(ride.rideId, driverId, nowMs)) return "was proposed for this ride a moment ago, without effect";
-      return null;
-    },
+/** Why a driver must not be asked for a ride although free and near; null when nothing is in the way. */
+type Obstacle = (ride: Ride, slot: number) => string | null;
+
+function obstaclesOf({ drivers: { points }, proposals }: MarketState, nowMs: number): Obstacle {
+  return (ride, slot) => {
+    const driverId = points.idAt(slot) ?? "";
+    if (ride.blockedDrivers.length > 0 && ride.blockedDrivers.some((blocked) => blocked === driverId)) return "declined, let expire or lost this ride before";
+    const seats = points.columns.seats[slot] ?? 0;
+    if (seats < ride.seats) return `the car has ${seats} seats, ${ride.seats} are asked`;
+    if (proposals.rests(ride.rideId, driverId, nowMs)) return "was proposed for this ride a moment ago, without effect";
+    return null;
   };
 }
 
-function plannedOffer({ ride, search, candidate: chosen }: Entry, takenBy: ReadonlyMap<string, string>): PlannedOffer {
-  const others = search.seen().filter((one) => one.driverId !== chosen.driverId);
-  const shown = [chosen, ...others.slice(0, candidatesShownMax - 1)].sort((a, b) => a.etaSeconds - b.etaSeconds);
-  return {
-    kind: "offer",
-    rideId: ride.rideId,
-    rideVersion: ride.version,
-    driverId: chosen.driverId,
-    pickupEtaSeconds: wholeSeconds(chosen),
-    candidates: shown.map((one) => ({
-      driverId: one.driverId,
-      pickupEtaSeconds: wholeSeconds(one),
-      reason: one === chosen ? "" : whyNot(one, chosen, takenBy.get(one.driverId)),
-    })),
-  };
+/** The search stands at the driver that the ride has won. */
+type Match = { readonly ride: Ride; readonly search: CandidateSearch };
+type Explaining = { readonly points: MovingPoints; readonly obstacle: Obstacle; readonly takenBy: ReadonlyMap<number, string> };
+
+function plannedOffer({ ride, search }: Match, explaining: Explaining): PlannedOffer {
+  const { slot, etaSeconds } = search;
+  const chosen = { driverId: explaining.points.idAt(slot) ?? "", pickupEtaSeconds: Math.ceil(etaSeconds), reason: "" };
+  const candidates: ShownCandidate[] = [];
+  let isShown = false;
+  for (let rank = 0; rank < candidatesShownMax; rank++) {
+    const other = search.nearestSlot(rank);
+    if (other < 0) break;
+    if (other === slot) isShown = true;
+    candidates.push(other === slot ? chosen : passedOver(other, { ride, search }, explaining));
+  }
+  // Farther than all the others then.
+  if (!isShown) candidates[Math.min(candidates.length, candidatesShownMax - 1)] = chosen;
+  const { driverId, pickupEtaSeconds } = chosen;
+  return { kind: "offer", rideId: ride.rideId, rideVersion: ride.version, driverId, pickupEtaSeconds, candidates };
 }
 
-function whyNot(one: Candidate, chosen: Candidate, takenByRide: string | undefined): string {
-  if (one.obstacle !== null) return one.obstacle;
-  if (one.etaSeconds >= chosen.etaSeconds) return `${wholeSeconds(one) - wholeSeconds(chosen)} s slower than the chosen driver`;
-  return `proposed for ride "${takenByRide ?? ""}", which the driver reaches sooner`;
+function passedOver(slot: number, { ride, search }: Match, { points, obstacle, takenBy }: Explaining): ShownCandidate {
+  const etaSeconds = search.secondsFrom(slot);
+  const pickupEtaSeconds = Math.ceil(etaSeconds);
+  let reason = obstacle(ride, slot);
+  if (reason === null && etaSeconds >= search.etaSeconds) reason = `${pickupEtaSeconds - Math.ceil(search.etaSeconds)} s slower than the chosen driver`;
+  reason ??= `proposed for ride "${takenBy.get(slot) ?? ""}", which the driver reaches sooner`;
+  return { driverId: points.idAt(slot) ?? "", pickupEtaSeconds, reason };
 }
 
-function wholeSeconds({ etaSeconds }: Candidate): number {
-  return Math.ceil(etaSeconds);
-}
-
-/** A driver is silent since the last position known, or since this worker began to hear them all. */
+/**
+ * A driver is silent since the last position known, or since this worker began to hear them all. Found by a look along
+ * the columns: most drivers of a busy city are on a trip and heard a moment ago.
+ */
 function releases({ rides, drivers, proposals, market, hearingSinceMs }: MarketState, nowMs: number): readonly PlannedRelease[] {
-  if (hearingSinceMs === null) return [];
   const planned: PlannedRelease[] = [];
-  for (const ride of rides.rides.values()) {
-    if ((ride.status !== "assigned" && ride.status !== "arrived") || ride.offer === null || proposals.has(ride.rideId)) continue;
-    const silentMs = nowMs - Math.max(drivers.heardAtMs(ride.offer.driverId), ride.assignedAtMs ?? 0, hearingSinceMs);
+  const { points } = drivers;
+  const { flags, observedAtMs } = points.columns;
+  const silentBeforeMs = nowMs - market.policy.driverSilentMs;
+  if (hearingSinceMs === null || hearingSinceMs > silentBeforeMs) return planned;
+  for (let slot = 0; slot < points.slotEnd && planned.length < proposalsPerTickMax; slot++) {
+    const heardAtMs = observedAtMs[slot] ?? 0;
+    if (((flags[slot] ?? 0) & heldFlag) === 0 || heardAtMs > silentBeforeMs) continue;
+    const driverId = points.idAt(slot) ?? "";
+    const ride = rides.rides.get(drivers.rideOf(driverId) ?? "");
+    if (ride === undefined || (ride.status !== "assigned" && ride.status !== "arrived") || proposals.has(ride.rideId)) continue;
+    const silentMs = nowMs - Math.max(heardAtMs, ride.assignedAtMs ?? 0, hearingSinceMs);
     if (silentMs < market.policy.driverSilentMs) continue;
-    const { rideId, version: rideVersion } = ride;
-    planned.push({ kind: "release", rideId, rideVersion, driverId: ride.offer.driverId, silentSeconds: Math.floor(silentMs / 1_000) });
+    planned.push({ kind: "release", rideId: ride.rideId, rideVersion: ride.version, driverId, silentSeconds: Math.floor(silentMs / 1_000) });
   }
-  return planned.slice(0, proposalsPerTickMax);
+  return planned;
 }
 
 function longestWaitingFirst(a: Ride, b: Ride): number {

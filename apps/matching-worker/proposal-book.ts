@@ -33,7 +33,8 @@ export function createProposalBook(): ProposalBook {
     },
     has: (rideId) => inFlight.has(rideId),
     driverIds: () => [...inFlight.values()].map((one) => one.driverId),
-    rests: (rideId, driverId, nowMs) => (restingUntilMs.get(pairKey(rideId, driverId)) ?? 0) > nowMs,
+    // Asked for each pair that a tick looks at, where mostly none rests.
+    rests: (rideId, driverId, nowMs) => restingUntilMs.size > 0 && (restingUntilMs.get(pairKey(rideId, driverId)) ?? 0) > nowMs,
     sent(proposals, nowMs) {
       for (const { rideId, rideVersion, driverId } of proposals) inFlight.set(rideId, { rideId, rideVersion, driverId, sentAtMs: nowMs });
     },

@@ -35,7 +35,7 @@ describe("CsrGrid", () => {
   test("nearest() equals brute force for any points, eligibility, query, k and radius", () => {
     const grid = createCsrGrid();
     fc.assert(
-      fc.property(fc.array(point, { maxLength: 200 }), fc.array(query, { minLength: 1, maxLength: 8 }), (points, queries) => {
+      fc.property(fc.array(point, { maxLength: 200, size: "max" }), fc.array(query, { minLength: 1, maxLength: 8 }), (points, queries) => {
         const positions = positionsOf(points);
         grid.rebuild(positions, points.length, (slot) => points[slot]!.eligible);
         for (const from of queries) {
@@ -68,6 +68,27 @@ describe("CsrGrid", () => {
     grid.rebuild(positions, 2, () => true);
     grid.nearest({ x: 1, y: 0 }, 1_000, found);
     expect([found.count, found.slots[0]]).toEqual([1, 1]);
+  });
+
+  test("take() leaves the others exactly, has() tells who is left, and a rebuild has everybody again", () => {
+    const grid = createCsrGrid();
+    const taking = fc.tuple(fc.array(point, { maxLength: 60, size: "max" }), fc.array(fc.integer({ min: -1, max: 70 }), { maxLength: 40, size: "max" }), query);
+    fc.assert(
+      fc.property(taking, ([points, taken, from]) => {
+        const positions = positionsOf(points);
+        const rebuild = (): void => grid.rebuild(positions, points.length, (slot) => points[slot]!.eligible);
+        rebuild();
+        for (const slot of taken) grid.take(slot);
+        const left = points.map((one, slot) => ({ ...one, eligible: one.eligible && !taken.includes(slot) }));
+        const found = createNeighbors(from.k);
+        grid.nearest(from, from.radius, found);
+        expect([...found.squaredMeters.subarray(0, found.count)]).toEqual(bruteForce(positions, left, from));
+        for (let slot = -1; slot < points.length + 5; slot++) expect(grid.has(slot)).toBe(left[slot]?.eligible ?? false);
+        rebuild();
+        for (let slot = 0; slot < points.length; slot++) expect(grid.has(slot)).toBe(points[slot]!.eligible);
+      }),
+      { seed, numRuns: 300 },
+    );
   });
 
   test("a rebuild without eligible points finds nothing", () => {

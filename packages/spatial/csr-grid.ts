@@ -3,7 +3,7 @@
  *
  * `rebuild` takes the points that are eligible now; `nearest` walks rings of cells outward, each full row of a ring
  * one contiguous scan, and stops at the exact lower bound on everything not yet seen: its answer equals brute force.
- * Between rebuilds the answer is that of the last rebuild.
+ * Between rebuilds the answer is that of the last rebuild, without what was taken out since.
  */
 import { cellEdgeMinMeters, cellEdgePerSpacing, cellsPerPointMax } from "./limits.ts";
 import type { LocalPoint } from "./projection.ts";
@@ -17,6 +17,10 @@ export interface CsrGrid {
   /** Points found eligible by the last rebuild. */
   readonly size: number;
   rebuild(positions: Positions, slotEnd: number, eligible: (slot: number) => boolean): void;
+  /** Whether the slot's point is still to be found. */
+  has(slot: number): boolean;
+  /** Until the next rebuild. A slot that is not there is none of it. */
+  take(slot: number): void;
   /** The `found.slots.length` nearest points within `radiusMeters` (inclusive). */
   nearest(from: LocalPoint, radiusMeters: number, found: Neighbors): void;
 }
@@ -41,6 +45,12 @@ export function createCsrGrid(): CsrGrid {
       if (rowStarts.length < cells + 1) rowStarts = new Int32Array(cells + 1);
       countingSort(columns, layout, rowStarts);
     },
+    has: (slot) => placeOf(columns, slot) >= 0,
+    take(slot) {
+      const place = placeOf(columns, slot);
+      // Farther than any radius: no list and no row start changes.
+      if (place >= 0) columns.x[place] = Infinity;
+    },
     nearest(from, radiusMeters, found) {
       found.count = 0;
       if (columns.count > 0 && found.slots.length > 0) walkRings({ layout, columns, rowStarts }, from, radiusMeters, found);
@@ -50,7 +60,7 @@ export function createCsrGrid(): CsrGrid {
 
 type Layout = { readonly x0: number; readonly y0: number; readonly edge: number; readonly columns: number; readonly rows: number };
 type Box = { readonly x0: number; readonly y0: number; readonly x1: number; readonly y1: number };
-/** `slots`, `x` and `y` are sorted by cell; `unsorted` and `cells` are the sort's working space. */
+/** `slots`, `x` and `y` are sorted by cell; the unsorted ones and `cells` are the sort's working space. */
 type Columns = {
   count: number;
   readonly slots: Int32Array;
@@ -59,6 +69,7 @@ type Columns = {
   readonly unsorted: Int32Array;
   readonly unsortedX: Float32Array;
   readonly unsortedY: Float32Array;
+  /** Once sorted: by slot, its place among the sorted. */
   readonly cells: Int32Array;
 };
 type Index = { readonly layout: Layout; readonly columns: Columns; readonly rowStarts: Int32Array };
@@ -127,10 +138,19 @@ function countingSort(points: Columns, { x0, y0, edge, columns, rows }: Layout, 
   // Backwards, so that points of one cell keep the order of their slots and a tick replays to the same answer.
   for (let index = count - 1; index >= 0; index--) {
     const place = --rowStarts[cells[index]!]!;
-    slots[place] = unsorted[index]!;
+    const slot = unsorted[index]!;
+    slots[place] = slot;
+    // A slot is never below its index: this overwrites only what was read already.
+    cells[slot] = place;
     x[place] = unsortedX[index]!;
     y[place] = unsortedY[index]!;
   }
+}
+
+/** -1 when the slot has no point, or had: what an earlier sort left behind names a place that is another's now. */
+function placeOf({ count, slots, x, cells }: Columns, slot: number): number {
+  const place = cells[slot] ?? -1;
+  return place >= 0 && place < count && slots[place] === slot && x[place] !== Infinity ? place : -1;
 }
 
 function walkRings(index: Index, from: LocalPoint, radiusMeters: number, found: Neighbors): void {
@@ -183,7 +203,8 @@ function scan(points: Columns, start: number, end: number, from: LocalPoint, rad
   const { x, y, slots } = points;
   const { squaredMeters, slots: best } = found;
   const k = best.length;
-  const limit = radiusMeters * radiusMeters;
+  // Finite, so that it is below the distance of what was taken out.
+  const limit = Math.min(Number.MAX_VALUE, radiusMeters * radiusMeters);
   for (let place = start; place < end; place++) {
     const dx = x[place]! - from.x;
     const dy = y[place]! - from.y;

@@ -7,7 +7,7 @@ describe("MovingPoints", () => {
   test("claim() keeps a point's slot, its data and its neighbors apart over any history, and refuses above capacity", () => {
     const step = fc.record({ id: fc.integer({ min: 0, max: 30 }), leave: fc.boolean() });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
         const points = createMovingPoints({ capacity: 20, initial: 2 });
         const expected = new Map<string, number>();
         steps.forEach(({ id, leave }, at) => {

@@ -9,19 +9,12 @@ import type { MarketState } from "../market-state.ts";
 
 export function estimatePickup({ grid, drivers, travelTime, market }: MarketState, request: EstimatePickupRequest, nowMs: number): EstimatePickupResponse {
   const { points, projection } = drivers;
-  const search = createCandidateSearch(latLngFromWire(request.pickup, "pickup"), {
-    grid,
-    points,
-    projection,
-    travelTime,
-    etaMaxSeconds: market.policy.pickupEtaMaxSeconds,
-    obstacle(_driverId, slot) {
-      const { flags, seats, observedAtMs } = points.columns;
-      // The grid is up to a tick old, and older while matching stalls.
-      if (flags[slot] !== availableFlag || nowMs - (observedAtMs[slot] ?? 0) >= positionFreshMs) return "no longer free";
-      return (seats[slot] ?? 0) < request.seats ? "too few seats" : null;
-    },
+  const search = createCandidateSearch({ grid, points, projection, travelTime, etaMaxSeconds: market.policy.pickupEtaMaxSeconds });
+  search.begin(latLngFromWire(request.pickup, "pickup"), (slot) => {
+    const { flags, seats, observedAtMs } = points.columns;
+    // The grid is up to a tick old, and older while matching stalls.
+    const isFree = flags[slot] === availableFlag && nowMs - (observedAtMs[slot] ?? 0) < positionFreshMs;
+    return isFree && (seats[slot] ?? 0) >= request.seats;
   });
-  const nearest = search.next();
-  return create(EstimatePickupResponseSchema, { surgeMultiplier: 1, ...(nearest === null ? {} : { pickupEtaSeconds: Math.ceil(nearest.etaSeconds) }) });
+  return create(EstimatePickupResponseSchema, { surgeMultiplier: 1, ...(search.next() ? { pickupEtaSeconds: Math.ceil(search.etaSeconds) } : {}) });
 }

@@ -1,0 +1,113 @@
+/** What a tick costs in a city in full swing, beside the same tick with the nearest drivers found by a scan of them all. */
+import { type Figure, type Measurement } from "@ridegrid/testing";
+import type { CsrGrid } from "@ridegrid/spatial";
+import { createBusyCity } from "./busy-city.fixture.ts";
+import type { MarketState } from "./market-state.ts";
+import { planTick, type TickPlan } from "./plan-tick.ts";
+import { createSearchPool } from "./search-pool.ts";
+
+const seed = 20_260_115;
+const rounds = 3;
+const ticksPerRound = 40;
+const warmUpTicks = 20;
+const cities: readonly City[] = [
+  { drivers: 10_000, waiting: 500 },
+  { drivers: 10_000, waiting: 2_000 },
+  { drivers: 100_000, waiting: 500 },
+  { drivers: 100_000, waiting: 2_000 },
+  { drivers: 200_000, waiting: 500 },
+  { drivers: 200_000, waiting: 1_000, p99MaxMs: 10 },
+  { drivers: 200_000, waiting: 2_000 },
+  { drivers: 200_000, waiting: 5_000, p99MaxMs: 60 },
+];
+
+type City = { readonly drivers: number; readonly waiting: number; readonly p99MaxMs?: number };
+
+export const figures: readonly Figure[] = [
+  {
+    name: "matching-tick",
+    doc: "planTick() of a city, two in five drivers on a trip, all waiting rides new each tick; a round is 40 ticks; the same plan by a scan of all free drivers",
+    run: () => Promise.resolve(cities.flatMap(measure)),
+  },
+];
+
+function measure(city: City): readonly Measurement[] {
+  const { state, advance } = createBusyCity({ ...city, seed });
+  const scanning = scanned(state);
+  for (let tick = 0; tick < warmUpTicks; tick++) planTick(state, advance());
+  const [p50, p99, byScan] = [new Array<number>(), new Array<number>(), new Array<number>()];
+  for (let round = 0; round < rounds; round++) {
+    const times = Array.from({ length: ticksPerRound }, () => {
+      const nowMs = advance();
+      return timed(() => planTick(state, nowMs)).ms;
+    }).toSorted((a, b) => a - b);
+    p50.push(times[Math.floor(ticksPerRound / 2)] ?? 0);
+    p99.push(times[Math.ceil(ticksPerRound * 0.99) - 1] ?? 0);
+    const nowMs = advance();
+    const scan = timed(() => planTick(scanning, nowMs));
+    byScan.push(scan.ms);
+    assertSame(planTick(state, nowMs), scan.plan);
+  }
+  const what = `${city.waiting.toLocaleString("en-US")} waiting rides, ${city.drivers / 1_000}k drivers`;
+  return [
+    { what: `${what}: p50`, unit: "ms", samples: p50, peer: { what: "by a scan", samples: byScan } },
+    { what: `${what}: p99`, unit: "ms", samples: p99, ...(city.p99MaxMs === undefined ? {} : { goal: { atMost: city.p99MaxMs } }) },
+  ];
+}
+
+function timed(plan: () => TickPlan): { readonly plan: TickPlan; readonly ms: number } {
+  const beganAt = performance.now();
+  const planned = plan();
+  return { plan: planned, ms: performance.now() - beganAt };
+}
+
+function assertSame(plan: TickPlan, other: TickPlan): void {
+  const pairs = ({ offers }: TickPlan): string => JSON.stringify(offers.map(({ rideId, driverId }) => [rideId, driverId]));
+  if (pairs(plan) !== pairs(other)) throw new Error(`Cannot compare the ticks: they plan differently, ${plan.offers.length} and ${other.offers.length} offers`);
+}
+
+/** The same state, its drivers found by a look at each. */
+function scanned(state: MarketState): MarketState {
+  const grid = createScan();
+  const { travelTime, drivers, market } = state;
+  return { ...state, grid, searches: createSearchPool({ ...drivers, grid, travelTime, etaMaxSeconds: market.policy.pickupEtaMaxSeconds }) };
+}
+
+function createScan(): CsrGrid {
+  let slots = new Int32Array(0);
+  let [x, y] = [new Float32Array(0), new Float32Array(0)];
+  let free = new Uint8Array(0);
+  return {
+    get size() {
+      return slots.length;
+    },
+    rebuild(positions, slotEnd, eligible) {
+      slots = Int32Array.from({ length: slotEnd }, (_, slot) => slot).filter(eligible);
+      x = Float32Array.from(slots, (slot) => positions.x[slot] ?? 0);
+      y = Float32Array.from(slots, (slot) => positions.y[slot] ?? 0);
+      free = new Uint8Array(slotEnd);
+      for (const slot of slots) free[slot] = 1;
+    },
+    has: (slot) => free[slot] === 1,
+    take(slot) {
+      if (slot >= 0) free[slot] = 0;
+    },
+    nearest(from, radiusMeters, found) {
+      const { slots: best, squaredMeters } = found;
+      found.count = 0;
+      for (let index = 0; index < slots.length; index++) {
+        const squared = ((x[index] ?? 0) - from.x) ** 2 + ((y[index] ?? 0) - from.y) ** 2;
+        const slot = slots[index] ?? 0;
+        if (squared > radiusMeters * radiusMeters || free[slot] !== 1) continue;
+        if (found.count === best.length && squared >= (squaredMeters[found.count - 1] ?? 0)) continue;
+        let at = found.count < best.length ? found.count++ : best.length - 1;
+        for (; at > 0 && (squaredMeters[at - 1] ?? 0) > squared; at--) {
+          squaredMeters[at] = squaredMeters[at - 1] ?? 0;
+          best[at] = best[at - 1] ?? 0;
+        }
+        squaredMeters[at] = squared;
+        best[at] = slot;
+      }
+    },
+  };
+}
