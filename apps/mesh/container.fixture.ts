@@ -41,7 +41,7 @@ export function runContainer(image: BuiltImage, { name, command, environment }: 
     async healthy(check, timeoutMs) {
       const [checker, ...rest] = asUser(image.user, check);
       const isHealthy = async (): Promise<boolean> => over || (await exitCode(spawn(checker ?? "", rest, { ...options, stdio: "ignore" }))) === 0;
-      await eventually(isHealthy, { timeoutMs, pollMs: 500, what: `"${name}" to be healthy` }).catch((cause: unknown) => {
+      await eventually(isHealthy, { timeoutMs, pollMs: 1_500, what: `"${name}" to be healthy` }).catch((cause: unknown) => {
         throw new Error(`"${name}" did not get healthy:\n${output()}`, { cause });
       });
       if (over) throw new Error(`"${name}" ended before it was healthy:\n${output()}`);

@@ -6,10 +6,9 @@
 import type { Environment, Logger } from "@ridegrid/runtime";
 import { Complaint } from "./complaint.ts";
 import type { PortPlan } from "./free-port.ts";
-import { keepTopics, startTopics } from "./keep-topics.ts";
 import { keepKafka } from "./kept-kafka.ts";
-import { brokerWaitMs } from "./limits.ts";
-import { type KafkaConfig, readKafka } from "./read-environment.ts";
+import type { KafkaConfig } from "./read-environment.ts";
+import { brokersIn, tryBrokers } from "./try-brokers.ts";
 
 export interface MeshBrokers {
   /** Undefined where the region's log is in Postgres. */
@@ -37,7 +36,7 @@ export type MeshBrokersOptions = {
 
 export async function openBrokers(options: MeshBrokersOptions): Promise<MeshBrokers> {
   const { regions, environment } = options;
-  const configs = new Map(regions.flatMap((region) => configOf(environment, region)));
+  const configs = brokersIn(environment, regions);
   if (options.ownBroker) {
     if (configs.size > 0) throw new Complaint("Cannot start: --kafka starts a broker and KAFKA_BROKERS names others; leave one of them out");
     return await openOwn(options);
@@ -62,24 +61,4 @@ async function openOwn(options: MeshBrokersOptions): Promise<MeshBrokers> {
     environment: { KAFKA_BROKERS: kept.address, KAFKA_REPLICAS: "1" },
     stop: () => kept.stop(),
   };
-}
-
-function configOf(environment: Environment, region: string): readonly (readonly [string, KafkaConfig])[] {
-  const config = readKafka(environment, region);
-  return config === undefined ? [] : [[region, config]];
-}
-
-async function tryBrokers(configs: ReadonlyMap<string, KafkaConfig>, logger: Logger): Promise<void> {
-  if (configs.size === 0) return;
-  // Loaded where it is needed: it takes half a second.
-  const { createKafkaEventLog } = await import("@ridegrid/eventlog/kafka");
-  const keepers = [...configs].map(([region, config]) => {
-    const log = createKafkaEventLog({ ...config, clientId: `ridegrid mesh ${process.pid}`, compression: "lz4" });
-    return keepTopics({ region, log, logger, brokers: { addresses: config.brokers, waitMs: brokerWaitMs } });
-  });
-  try {
-    await startTopics(keepers, logger);
-  } finally {
-    await Promise.all(keepers.map((keeper) => keeper.stop()));
-  }
 }

@@ -7,12 +7,12 @@ import { logDatabaseName } from "./database-names.ts";
 import { migrateAll } from "./migrate-all.ts";
 
 // Its own server: the databases of embedded logs have fixed names.
-test("migrateAll() makes every schema, and a log's database only where the region is not on brokers", async () => {
+test("migrateAll() makes every schema, and a log's database only where none is named", async () => {
   const server = await startTestServer();
   const sql = createPostgres({ url: server.url, max: 1 });
   try {
     const environment = { DATABASE_URL: server.url, RIDEGRID_LOG_LEVEL: "silent" };
-    expect(await migrateAll({ ...environment, KAFKA_BROKERS_LHR: "broker:9092" })).toBe(0);
+    expect(await migrateAll({ ...environment, RIDEGRID_LOG_DATABASE_URL_LHR: "postgres://elsewhere/log" })).toBe(0);
     const databases = await sql<{ datname: string }[]>`SELECT datname FROM pg_database WHERE datname LIKE 'ridegrid_log_%'`;
     expect(databases.map(({ datname }) => datname)).toEqual([logDatabaseName("ewr")]);
     const tablesOf = async (): Promise<readonly string[]> =>

@@ -1,16 +1,16 @@
 /**
- * `migrate`: makes what `start` expects to find in Postgres, before the first process of a release starts.
+ * `migrate`: makes what `start` expects to find, before the first process of a release starts.
  *
- * Schemas and roles, every writer's tables, and the database of each region's embedded log; a region on brokers has
- * none, and its topics are made by whoever starts first. Safe to run again, and beside running processes.
+ * Schemas and roles, every writer's tables, and of each region the topics on its brokers or the database of its embedded
+ * log. Safe to run again, and beside running processes.
  */
-import { createPostgres, type Environment, migrate, readVariable, requireVariable } from "@ridegrid/runtime";
+import { createPostgres, type Environment, type Logger, migrate, readVariable, requireVariable } from "@ridegrid/runtime";
 import { logDatabaseName } from "./database-names.ts";
 import { meshLogger } from "./host-process.ts";
 import { databaseWaitMs } from "./limits.ts";
 import { ensureDatabases, preparePlatform, waitForDatabase } from "./prepare-databases.ts";
-import { readKafka } from "./read-environment.ts";
 import { defaultRegionsFile, readRegionsFile } from "./regions-file.ts";
+import { brokersIn, tryBrokers } from "./try-brokers.ts";
 
 /** Answers the exit code. */
 export async function migrateAll(environment: Environment): Promise<number> {
@@ -18,12 +18,20 @@ export async function migrateAll(environment: Environment): Promise<number> {
   const regions = readRegionsFile(environment["RIDEGRID_REGIONS_FILE"] ?? defaultRegionsFile);
   const logger = meshLogger(requireVariable(environment, "RIDEGRID_LOG_FORMAT"), requireVariable(environment, "RIDEGRID_LOG_LEVEL")).child({ app: "migrate" });
   await waitForDatabase(url, databaseWaitMs);
-  const logDatabases = regions.all
-    .map(({ id }) => id)
-    .filter((region) => readKafka(environment, region) === undefined && readVariable(environment, "RIDEGRID_LOG_DATABASE_URL", { region }) === undefined)
+  const ids = regions.all.map(({ id }) => id);
+  const brokers = brokersIn(environment, ids);
+  const logDatabases = ids
+    .filter((region) => !brokers.has(region) && readVariable(environment, "RIDEGRID_LOG_DATABASE_URL", { region }) === undefined)
     .map(logDatabaseName);
   if (logDatabases.length > 0) await ensureDatabases(url, logDatabases);
   await preparePlatform(url);
+  await migrateWriters(url, logger);
+  // Here and once: apps that start side by side would all ask a fresh broker for the same topics.
+  await tryBrokers(brokers, logger);
+  return 0;
+}
+
+async function migrateWriters(url: string, logger: Logger): Promise<void> {
   // Loaded here, so that no other command carries these apps' code.
   const { coordinatorMigrations } = await import("@ridegrid/assignment-coordinator/app");
   const { stateMigrations } = await import("@ridegrid/state-query/app");
@@ -38,5 +46,4 @@ export async function migrateAll(environment: Environment): Promise<number> {
       await sql.end();
     }
   }
-  return 0;
 }
