@@ -1,0 +1,134 @@
+/** What the relay sends: a backlog after the log was away, beside a cursor by id and beside the log's own pace; and how soon an event is read. */
+import type { Figure, Measurement } from "@ridegrid/testing";
+import type { LogRecord } from "./event-log.ts";
+import { splitToAppends } from "./record-codec.ts";
+import { addRideEvents, type CpuSeconds, type RelayBench, startRelayBench } from "./relay-bench.fixture.ts";
+import { benchPartitions, benchTopic } from "./test-programs/bench-log.ts";
+
+const backlogRows = 300_000;
+const warmUpRows = 60_000;
+const naiveRows = 60_000;
+const naivePage = 1_000;
+const rounds = 3;
+
+export const figures: readonly Figure[] = [
+  {
+    name: "relay",
+    doc: `${backlogRows.toLocaleString("en-US")} ride events committed while nobody relayed, to 8 partitions; Postgres (fsync off), the broker and the relay on this machine's cores`,
+    run: measureBacklog,
+  },
+];
+
+type Cost = Record<keyof CpuSeconds, number[]>;
+
+async function measureBacklog(): Promise<readonly Measurement[]> {
+  const bench = await startRelayBench();
+  const seconds: number[] = [];
+  const [rate, naive, direct]: [number[], number[], number[]] = [[], [], []];
+  const cost: Cost = { relay: [], postgres: [], broker: [] };
+  try {
+    await drain(bench, warmUpRows);
+    for (let round = 0; round < rounds; round++) {
+      const drained = await drain(bench, backlogRows);
+      seconds.push(drained.seconds);
+      rate.push(backlogRows / drained.seconds);
+      for (const part of ["relay", "postgres", "broker"] as const) cost[part].push((drained.cpu[part] / backlogRows) * 1e6);
+      naive.push(await followById(bench, naiveRows));
+      direct.push(await appendFromMemory(bench, backlogRows));
+    }
+  } finally {
+    await bench.close();
+  }
+  const perRow = "CPU µs a row";
+  return [
+    { what: `${backlogRows.toLocaleString("en-US")} rows to ${bench.logName}`, unit: "seconds", samples: seconds, goal: { atMost: 15 } },
+    { what: "the same", unit: "rows per second", samples: rate, goal: { atLeast: 50_000 } },
+    { what: "the same", unit: "rows per second", samples: rate, peer: { what: "pages of id > last, one append after the other", samples: naive } },
+    { what: "the same", unit: "rows per second", samples: rate, peer: { what: "the same records appended from memory, no relay", samples: direct } },
+    { what: "relay process", unit: perRow, samples: cost.relay },
+    { what: "its Postgres sessions", unit: perRow, samples: cost.postgres },
+    { what: "broker", unit: perRow, samples: cost.broker },
+  ];
+}
+
+/** From the relay's start to the last row acknowledged; every row is then counted in the log. */
+async function drain(bench: RelayBench, rows: number): Promise<{ readonly seconds: number; readonly cpu: CpuSeconds }> {
+  const region = await bench.newRegion();
+  await addRideEvents(bench.sql, region, rows);
+  const before = await bench.cpuSeconds();
+  const startedAt = performance.now();
+  const relay = await bench.startRelay(region);
+  while ((relay.states()[0]?.rowsSent ?? 0) < rows) await Bun.sleep(5);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const after = await bench.cpuSeconds();
+  await relay.stop();
+  await assertStored(bench, region, rows);
+  return { seconds, cpu: { relay: after.relay - before.relay, postgres: after.postgres - before.postgres, broker: after.broker - before.broker } };
+}
+
+async function assertStored({ log }: RelayBench, region: string, rows: number): Promise<void> {
+  const ends = await Promise.all(partitions().map(async (partition) => (await log.bounds(`${region}.${benchTopic}`, partition)).end));
+  const stored = ends.reduce((sum, end) => sum + end, 0);
+  if (stored !== rows) throw new Error(`The topic of region "${region}" holds ${stored} records, ${rows} rows were committed`);
+}
+
+type NaiveRow = {
+  readonly id: number;
+  readonly partition: number;
+  readonly key: string;
+  readonly payload: Uint8Array;
+  readonly headers: Record<string, string>;
+};
+
+/** What one writes first, and loses late commits: a page by id, its partitions one after the other. Rows per second. */
+async function followById(bench: RelayBench, rows: number): Promise<number> {
+  const region = await bench.newRegion();
+  await addRideEvents(bench.sql, region, rows);
+  const startedAt = performance.now();
+  for (let last = 0, sent = 0; sent < rows;) {
+    const page = await bench.sql<NaiveRow[]>`
+      SELECT id::float8 AS id, partition, key, payload, headers FROM outbox
+      WHERE home_region = ${region} AND id > ${last}::bigint ORDER BY id LIMIT ${naivePage}`;
+    for (const [partition, records] of Map.groupBy(page, (row) => row.partition)) {
+      await bench.log.append(
+        `${region}.${benchTopic}`,
+        partition,
+        records.map(({ key, payload, headers }) => ({ key, value: payload, headers })),
+      );
+    }
+    last = page.at(-1)?.id ?? last;
+    sent += page.length;
+  }
+  return rows / ((performance.now() - startedAt) / 1_000);
+}
+
+/** The ceiling: records that need no reading, the partitions side by side as the relay sends them. Rows per second. */
+async function appendFromMemory(bench: RelayBench, rows: number): Promise<number> {
+  const region = await bench.newRegion();
+  const records: readonly LogRecord[] = Array.from({ length: 4_000 }, (_, index) => ({
+    key: Bun.randomUUIDv7(),
+    value: new TextEncoder().encode(
+      `${Bun.randomUUIDv7()}${Bun.randomUUIDv7()}${Bun.randomUUIDv7()}`.padEnd(244 + ((index * 37) % 90), "nyc ewr US Dollar 12.34"),
+    ),
+    headers: {
+      "event-id": Bun.randomUUIDv7(),
+      type: "RideRequested",
+      traceparent: `00-${Bun.randomUUIDv7().replaceAll("-", "")}-b7ad6b7169203331-01`,
+      "outbox-id": "1",
+    },
+  }));
+  const perPartition = records.length / benchPartitions;
+  const startedAt = performance.now();
+  for (let sent = 0; sent < rows; sent += records.length) {
+    const sends = partitions().map(async (partition) => {
+      for (const append of splitToAppends(records.slice(partition * perPartition, (partition + 1) * perPartition)))
+        await bench.log.append(`${region}.${benchTopic}`, partition, append);
+    });
+    await Promise.all(sends);
+  }
+  return rows / ((performance.now() - startedAt) / 1_000);
+}
+
+function partitions(): readonly number[] {
+  return Array.from({ length: benchPartitions }, (_, partition) => partition);
+}

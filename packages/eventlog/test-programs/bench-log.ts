@@ -1,0 +1,15 @@
+/** The log that the relay's bench publishes to, opened alike by every process of a measurement. */
+import postgres from "postgres";
+import { createEmbeddedEventLog } from "../event-log.embedded.ts";
+import { createKafkaEventLog } from "../event-log.kafka.ts";
+import type { EventLog } from "../event-log.ts";
+
+export const benchTopic = "ride-events.v1";
+export const benchPartitions = 8;
+
+/** `place` is a broker's "host:port", or the url of an embedded log's database. */
+export function openBenchLog(place: string): EventLog {
+  return place.startsWith("postgres:")
+    ? createEmbeddedEventLog({ sql: postgres(place, { max: 10, onnotice: () => {} }), clock: { nowMs: () => Date.now() } })
+    : createKafkaEventLog({ brokers: [place], clientId: `bench-${process.pid}`, replicas: 1, compression: "lz4" });
+}
