@@ -200,12 +200,23 @@ function createProducerSlot(options: KafkaEventLogOptions): ProducerSlot {
 
 function createProducer(options: KafkaEventLogOptions): RawProducer {
   // A header that is not bytes would kill the process: both header serializers are always set.
-  const serializers = { key: asIs, value: asIs, headerKey: utf8, headerValue: utf8 };
+  const serializers = { key: asIs, value: asIs, headerKey: headerName, headerValue: utf8 };
   return new Producer({ ...clientOptions(options), serializers, idempotent: true, producerId: -1n, producerEpoch: -1 });
 }
 
 const asIs = (data?: Buffer): Buffer | undefined => data;
 const utf8 = (data?: string): Buffer | undefined => (data === undefined ? undefined : Buffer.from(data));
+
+/** Names are few and the same in every record: encoding them anew was a sixth of what an append costs. */
+const headerNames = new Map<string, Buffer>();
+function headerName(name?: string): Buffer | undefined {
+  if (name === undefined) return undefined;
+  const known = headerNames.get(name);
+  if (known !== undefined) return known;
+  const encoded = Buffer.from(name);
+  if (headerNames.size < kafkaLimits.headerNamesMax) headerNames.set(name, encoded);
+  return encoded;
+}
 
 interface ReaderPool {
   /** Runs with a consumer that nobody else uses meanwhile: fetches of one consumer share a session and must not overlap. */

@@ -57,8 +57,8 @@ export type RelayLimits = {
 export const relayLimits: RelayLimits = {
   leaseMs: 2_000,
   renewMs: 500,
-  /** Pages of 1,000 read a backlog of 600,000 rows at 200,000 rows/s, the first after 0.5 s. */
-  pageRows: 1_000,
+  /** A page is one append for each partition. With pages of 1,000 the broker took twice as much of the processor a row. */
+  pageRows: 4_000,
   moveEveryMs: 250,
   idlePollMs: 20,
   idlePollMaxMs: 100,

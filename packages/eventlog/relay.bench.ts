@@ -3,6 +3,7 @@ import type { Figure, Measurement } from "@ridegrid/testing";
 import type { LogRecord } from "./event-log.ts";
 import { splitToAppends } from "./record-codec.ts";
 import { addRideEvents, type CpuSeconds, type RelayBench, startRelayBench } from "./relay-bench.fixture.ts";
+import { type Latencies, measureLatency, percentile } from "./relay-latency.fixture.ts";
 import { benchPartitions, benchTopic } from "./test-programs/bench-log.ts";
 
 const backlogRows = 300_000;
@@ -10,12 +11,18 @@ const warmUpRows = 60_000;
 const naiveRows = 60_000;
 const naivePage = 1_000;
 const rounds = 3;
+const latency = { perSecond: 5_000, seconds: 20 };
 
 export const figures: readonly Figure[] = [
   {
     name: "relay",
     doc: `${backlogRows.toLocaleString("en-US")} ride events committed while nobody relayed, to 8 partitions; Postgres (fsync off), the broker and the relay on this machine's cores`,
     run: measureBacklog,
+  },
+  {
+    name: "relay-latency",
+    doc: `${latency.perSecond.toLocaleString("en-US")} events/s, ten a transaction, from the commit's answer to read from the topic; writer, relay and reader in a process each, nobody pokes the relay`,
+    run: measureLatencies,
   },
 ];
 
@@ -127,6 +134,34 @@ async function appendFromMemory(bench: RelayBench, rows: number): Promise<number
     await Promise.all(sends);
   }
   return rows / ((performance.now() - startedAt) / 1_000);
+}
+
+async function measureLatencies(): Promise<readonly Measurement[]> {
+  const bench = await startRelayBench();
+  try {
+    await drain(bench, warmUpRows);
+    const straight = await measureLatency(bench, { ...latency, straightToLog: true });
+    const relayed = await measureLatency(bench, latency);
+    const underLong = await measureLatency(bench, { ...latency, longTransaction: true });
+    return [
+      ...latencyRows("relayed", relayed, straight),
+      ...latencyRows("relayed, a writing transaction open throughout", underLong, straight),
+      { what: "relay process", unit: "CPU seconds a second", samples: [relayed, underLong].map(({ relayCpuSeconds }) => relayCpuSeconds / latency.seconds) },
+    ];
+  } finally {
+    await bench.close();
+  }
+}
+
+function latencyRows(what: string, { all, p99OfSeconds }: Latencies, straight: Latencies): readonly Measurement[] {
+  // Not the median: a reader may have it before the append is answered.
+  const peer = { what: "appended by the writer itself", samples: [percentile(straight.all, 0.99)] };
+  return [
+    { what: `${what}, p50`, unit: "ms", samples: [percentile(all, 0.5)] },
+    { what: `${what}, p99`, unit: "ms", samples: [percentile(all, 0.99)], peer },
+    { what: `${what}, p99`, unit: "ms", samples: [percentile(all, 0.99)], goal: { atMost: 100 } },
+    { what: `${what}, p99 of each second`, unit: "ms", samples: p99OfSeconds },
+  ];
 }
 
 function partitions(): readonly number[] {

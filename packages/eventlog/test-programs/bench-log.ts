@@ -13,3 +13,8 @@ export function openBenchLog(place: string): EventLog {
     ? createEmbeddedEventLog({ sql: postgres(place, { max: 10, onnotice: () => {} }), clock: { nowMs: () => Date.now() } })
     : createKafkaEventLog({ brokers: [place], clientId: `bench-${process.pid}`, replicas: 1, compression: "lz4" });
 }
+
+/** Finer than a millisecond and the same in every process of this machine. */
+export function wallClockMs(): number {
+  return performance.timeOrigin + performance.now();
+}
