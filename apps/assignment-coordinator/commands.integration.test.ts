@@ -4,8 +4,11 @@ import { ConnectError } from "@connectrpc/connect";
 import { ridePin } from "@ridegrid/contracts";
 import { DriverStatus } from "@ridegrid/contracts/gen/type/v1/driver_pb";
 import { CancelReason, RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
+import { quoteId, riderId } from "@ridegrid/domain";
 import { reasonOf } from "@ridegrid/rpc";
+import { noCause } from "./change.ts";
 import { createWorld, deliver, online, pinSecret, quoted, requested, seedDrivers, seedRides, times, uuid, type World } from "./coordinator.fixtures.ts";
+import { createPostgresRideStore } from "./ride-store.postgres.ts";
 import { readViolations } from "./read-violations.postgres.ts";
 
 setDefaultTimeout(60_000);
@@ -148,6 +151,23 @@ test("requestRide() takes a quote once, and one open ride a rider, however many 
   expect([...new Set(reasons)].toSorted()).toEqual(["QUOTE_USED", "RIDE_ALREADY_OPEN", "no error"]);
   expect(await reasonFrom(world.as("rider", "r-other").requestRide({ command: { requestId: uuid(), quoteId: first ?? "" } }))).toBe("QUOTE_NOT_FOUND");
   expect(await reasonFrom(world.as("rider", rider).requestRide({ command: { requestId: uuid(), quoteId: uuid() } }))).toBe("QUOTE_NOT_FOUND");
+});
+
+test("requestRide() takes no new ride while too many events wait to be published, and goes on answering for an old one", async () => {
+  const rider = `r-${uuid()}`;
+  let full = true;
+  const store = createPostgresRideStore({ sql: world.sql, ids: { uuid }, regions: world.regions, onCommit: () => {}, isOutboxFull: () => full });
+  const request = { principal: rider, method: "RequestRide", requestId: uuid(), fingerprint: new Uint8Array([1]) };
+  const work = { request, cause: noCause, riderId: riderId(rider), quoteId: quoteId(await quoted(world, rider)), answer: () => new Uint8Array([7]) };
+  expect(await reasonFrom(store.requestRide(work))).toBe("OVERLOADED");
+  expect((await world.sql`SELECT FROM ride WHERE rider_id = ${rider}`).count).toBe(0);
+  full = false;
+  expect(await store.requestRide(work)).toMatchObject({ kind: "answered" });
+  full = true;
+  expect(await store.requestRide(work)).toMatchObject({ kind: "answered" });
+  const [made] = await world.sql<{ ride_id: string }[]>`SELECT ride_id FROM ride WHERE rider_id = ${rider}`;
+  const cancel = { requestId: uuid(), rideId: made?.ride_id ?? "", reason: CancelReason.OTHER };
+  expect((await world.as("rider", rider).cancelRide({ command: cancel })).ride?.status).toBe(RideStatus.CANCELED);
 });
 
 test("quoteFare() prices with matching's surge and ETA, and outside a market not at all", async () => {

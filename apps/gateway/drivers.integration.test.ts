@@ -6,6 +6,7 @@ import { DriverService, timestampFromMs } from "@ridegrid/contracts";
 import { PositionRejection } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import type { ForwardPositionsRequest } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { DriverStatus } from "@ridegrid/contracts/gen/type/v1/driver_pb";
+import { CancelReason, RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { apiError, reasonOf } from "@ridegrid/rpc";
 import { eventually } from "@ridegrid/testing";
 import {
@@ -18,6 +19,8 @@ import {
   london,
   nyc,
   requestId,
+  ride,
+  rideId,
   runsIn,
   startGateway,
   type TestGateway,
@@ -43,6 +46,33 @@ function durableIngest(taken: string[]): NonNullable<Behind["ingest"]> {
     },
   });
 }
+
+test("a ride never shows its PIN to its driver, whatever the coordinator says", async () => {
+  const shown = ride({ status: RideStatus.ASSIGNED, pin: "4711" });
+  const driver = { driverId: "d-1", ride: shown };
+  await using gateway = await startGateway({
+    coordinator: {
+      ...coordinatorWith([shown]),
+      ...{ goOnline: () => ({ driver }), goOffline: () => ({ driver }), getDriver: () => ({ driver }) },
+      ...{ acceptOffer: () => ({ ride: shown }), arriveAtPickup: () => ({ ride: shown }), startRide: () => ({ ride: shown }) },
+      ...{ completeRide: () => ({ ride: shown }), releaseRide: () => ({ ride: shown }) },
+    },
+  });
+  const client = createClient(DriverService, connectTransport(gateway));
+  const bearer = withBearer(await gateway.token("driver", "d-1"));
+  const command = { requestId, rideId };
+  const rides = [
+    (await client.goOnline({ requestId, location: nyc, vehicle: { seats: 4, plate: "RG 1", model: "Ioniq 5" } }, bearer)).driver?.ride,
+    (await client.goOffline({ requestId }, bearer)).driver?.ride,
+    (await client.getDriver({}, bearer)).driver?.ride,
+    (await client.acceptOffer({ requestId, offerId: rideId }, bearer)).ride,
+    (await client.arriveAtPickup({ ...command, location: nyc }, bearer)).ride,
+    (await client.startRide({ ...command, pin: "1234" }, bearer)).ride,
+    (await client.completeRide(command, bearer)).ride,
+    (await client.cancelRide({ ...command, reason: CancelReason.OTHER }, bearer)).ride,
+  ];
+  expect(rides.map((each) => [each?.rideId, each?.pin])).toEqual(rides.map(() => [rideId, ""]));
+});
 
 describe("ReportPositions", () => {
   test("sends each position to the ingest of its market, and rejects what lies in none", async () => {

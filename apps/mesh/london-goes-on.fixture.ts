@@ -1,4 +1,7 @@
-/** Riders in London, one after the other, who ask for a price, a ride and its end; how long each of their calls took. */
+/**
+ * Riders in London, one after the other, who ask for a price, a ride and its end; how long each of their calls took, and
+ * how long something took right after each that has nothing to do with either region: what the machine itself was like.
+ */
 import { type Call, clientOf, london, requestRide } from "./ride-by-hand.fixture.ts";
 
 export interface LondonGoesOn {
@@ -7,14 +10,17 @@ export interface LondonGoesOn {
   calls(phase: string): number;
   /** Milliseconds. */
   quantile(phase: string, share: number): number;
+  /** The same of the machine's own delays. */
+  noise(phase: string, share: number): number;
   report(phases: readonly string[]): void;
   readonly failures: readonly string[];
   stop(): Promise<void>;
 }
 
-export function londonGoesOn(url: string): LondonGoesOn {
-  let phase = "before";
-  const took = new Map<string, number[]>();
+/** `probe` is timed beside each call. */
+export function londonGoesOn(url: string, probe: () => Promise<unknown> = () => Promise.resolve()): LondonGoesOn {
+  let phase = "warming up";
+  const [took, noise] = [new Map<string, number[]>(), new Map<string, number[]>()];
   const control = new AbortController();
   const failures: string[] = [];
   const measured =
@@ -22,7 +28,10 @@ export function londonGoesOn(url: string): LondonGoesOn {
     async (method, body) => {
       const [began, when] = [performance.now(), phase];
       const answer = await call(method, body);
-      took.set(when, [...(took.get(when) ?? []), performance.now() - began]);
+      const answered = performance.now();
+      await probe();
+      took.set(when, [...(took.get(when) ?? []), answered - began]);
+      noise.set(when, [...(noise.get(when) ?? []), performance.now() - answered]);
       return answer;
     };
   async function run(): Promise<void> {
@@ -40,19 +49,22 @@ export function londonGoesOn(url: string): LondonGoesOn {
     }
   }
   const calls = (when: string): number => took.get(when)?.length ?? 0;
-  function quantile(when: string, share: number): number {
-    const sorted = (took.get(when) ?? []).toSorted((left, right) => left - right);
-    return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN);
-  }
   const running = run();
   return {
     enter: (next: string) => void (phase = next),
     calls,
-    quantile,
+    quantile: (when, share) => quantileOf(took.get(when), share),
+    noise: (when, share) => quantileOf(noise.get(when), share),
     report(phases: readonly string[]) {
-      for (const when of phases) console.log(`London ${when}: ${calls(when)} calls, p50 ${quantile(when, 0.5)} ms, p99 ${quantile(when, 0.99)} ms`);
+      const both = (times: readonly number[] | undefined): string => `p50 ${quantileOf(times, 0.5)} ms, p99 ${quantileOf(times, 0.99)} ms`;
+      for (const when of phases) console.log(`London ${when}: ${calls(when)} calls, ${both(took.get(when))}; the machine: ${both(noise.get(when))}`);
     },
     failures,
     stop: () => (control.abort(), running),
   };
+}
+
+function quantileOf(times: readonly number[] = [], share: number): number {
+  const sorted = times.toSorted((left, right) => left - right);
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN);
 }

@@ -4,9 +4,10 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { rmSync, writeFileSync } from "node:fs";
+import { createPostgres } from "@ridegrid/runtime";
 import { eventually } from "@ridegrid/testing";
 import { keptDownFile } from "./kept-down.ts";
-import { londonGoesOn } from "./london-goes-on.fixture.ts";
+import { type LondonGoesOn, londonGoesOn } from "./london-goes-on.fixture.ts";
 import { closeLog, gatewayOf, openLog } from "./lost-region.fixture.ts";
 import { createMeshFolder, type MeshFolder } from "./mesh.fixture.ts";
 import { isAlive } from "./process-identity.ts";
@@ -24,6 +25,8 @@ afterAll(() => folder.reap(), 60_000);
 const uuid = (): string => crypto.randomUUID();
 /** London's calls in each phase, before the next begins. */
 const callsCompared = 150;
+/** First calls of a fresh mesh are slow, and would make anything look fast. */
+const callsToWarmUp = 60;
 const lost = ["telemetry-ingest.ewr", "matching-worker.ewr", "state-query.ewr"];
 
 type Pair = { readonly name: string; readonly rider: Call; readonly rideId: unknown };
@@ -56,7 +59,8 @@ async function versionsOf(operator: Call, rideId: unknown): Promise<readonly num
 
 test("the neighbor carries every open ride of a lost region on: none lost, none doubled, and London does not notice", async () => {
   const [ewr, lhr] = [gatewayOf(folder, "ewr"), gatewayOf(folder, "lhr")];
-  const city = londonGoesOn(lhr);
+  const sql = createPostgres({ url: folder.file().databaseUrl, max: 1 });
+  const city = londonGoesOn(lhr, () => sql`SELECT pg_current_xact_id()`);
   // One ride in each state, one driver for each: who is free is alone, so that each ride gets the driver meant for it.
   const riding = await asks("riding", ewr);
   const first = await driverAt(ewr, "d-riding", newYork);
@@ -73,6 +77,8 @@ test("the neighbor carries every open ride of a lost region on: none lost, none 
   const third = await driverAt(lhr, "d-offered", newYork);
   await offerFor(third.call, 30_000);
   const searching = await asks("searching", lhr);
+  await eventually(() => city.calls("warming up") >= callsToWarmUp, { timeoutMs: 60_000, what: "first calls in London" });
+  city.enter("before");
   await eventually(() => city.calls("before") >= callsCompared, { timeoutMs: 60_000, what: "calls in London before" });
 
   city.enter("lost");
@@ -104,12 +110,28 @@ test("the neighbor carries every open ride of a lost region on: none lost, none 
   await expectEveryVersionOnce(feed);
   await comesBack(operator, ewr);
   await city.stop();
+  await sql.end();
   city.report(["before", "lost", "taken over"]);
   console.log(`take over: ${rides.length} open rides, 0 lost, 0 doubled; ${city.failures.length} failed calls in London`);
   expect(city.failures).toEqual([]);
-  // On a machine that others use too, noise of a few hundred milliseconds says nothing.
-  expect(city.quantile("lost", 0.99)).toBeLessThan(Math.max(3 * city.quantile("before", 0.99), 500));
+  expectUnaffected(city);
 }, 180_000);
+
+/**
+ * The slowest calls take at most three times what they took before, and so do the usual ones. A few milliseconds more are
+ * not news where a call waits seconds for a region that does not answer; on a machine that others use
+ * too, what one transaction alone takes at the same time says how much slower everything got meanwhile.
+ */
+function expectUnaffected(city: LondonGoesOn): void {
+  for (const { share, floorMs } of [
+    { share: 0.99, floorMs: 300 },
+    { share: 0.95, floorMs: 200 },
+    { share: 0.5, floorMs: 60 },
+  ]) {
+    const slower = Math.max(1, city.noise("lost", share) / Math.max(1, city.noise("before", share)));
+    expect(city.quantile("lost", share)).toBeLessThan(Math.max(3 * slower * city.quantile("before", share), floorMs));
+  }
+}
 
 async function loseNewYork(): Promise<void> {
   writeFileSync(keptDownFile(folder.directory), lost.join("\n"));

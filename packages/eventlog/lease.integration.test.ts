@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createTestContext, createTestDatabase, eventually, type TestDatabase } from "@ridegrid/testing";
 import { Fenced, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import type { Pool } from "./dependencies.ts";
+import { ensureLeaseRows, renewAndTakeLeases } from "./lease-rows.ts";
 import { createLeaseKeeper, type Lease, type LeaseKeeper, type LeaseKeeperDeps } from "./lease.ts";
 import { applyEventLogMigrations } from "./test-programs/apply-migrations.ts";
 
@@ -49,6 +50,23 @@ describe("createLeaseKeeper()", () => {
     await Bun.sleep(2_500);
     expect(first.held().map(({ epoch }) => epoch)).toEqual([1, 1]);
     expect(second.held()).toEqual([]);
+  });
+
+  test("is not renewed by whoever held it before, nor by another with the same epoch", async () => {
+    const [want] = wanted;
+    if (want === undefined) throw new Error("no lease is wanted");
+    const ask = (owner: string, epoch: number | null, leaseMs = 60_000) => renewAndTakeLeases(sql, { consumer, owner, leaseMs, asked: [{ ...want, epoch }] });
+    await ensureLeaseRows(sql, consumer, [want]);
+    expect(await ask("first", null, 0)).toMatchObject([{ epoch: 1 }]);
+    await eventually(async () => (await ask("second", null)).length === 1);
+    expect(await ask("first", 1)).toEqual([]);
+    expect(await ask("first", 2)).toEqual([]);
+    expect(await ask("second", 1)).toEqual([]);
+    expect(await ask("second", 2)).toMatchObject([{ epoch: 2 }]);
+    const rows = await sql<
+      { owner: string; epoch: number }[]
+    >`SELECT owner, epoch::float8 AS epoch FROM lease WHERE consumer = ${consumer} AND home_region = ${want.homeRegion}`;
+    expect(rows.map(({ owner, epoch }) => [owner, epoch])).toEqual([["second", 2]]);
   });
 
   test("is taken over within 3 s of a crash, with the next epoch", async () => {
