@@ -103,7 +103,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
     shared: deps.redis === undefined ? undefined : sharedBuckets(deps.redis),
   });
   const submit = createSubmitPositions({ regions: deps.regions, serving, forwarder: forwarders.of });
-  const streams = createPositionStreams({ ids: context.ids, submit, charge: (driverId, positions) => limits.chargePositions(driverId, positions) });
+  const streams = createPositionStreams({ ids: context.ids, submit, chargeFor: (driverId) => limits.positionsOf(driverId) });
   const pushed = [pushedPositions(streams)];
   const services = publicServices({
     ...deps,

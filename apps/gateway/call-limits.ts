@@ -29,8 +29,8 @@ export type CallLimitsDeps = {
 export interface CallLimits {
   /** Puts what is left into the response's headers. @throws RATE_LIMITED when the call costs more than that. */
   charge(context: HandlerContext): Promise<void>;
-  /** Positions that came on a driver's stream. @throws RATE_LIMITED when there are more than the rate allows. */
-  chargePositions(driverId: string, positions: number): void;
+  /** Charges positions that come on a driver's stream. What it answers throws RATE_LIMITED when they are more than the rate allows. */
+  positionsOf(driverId: string): (positions: number) => void;
   /** A development token for an address; undefined when it may be issued. */
   refuseToken(address: string): Promise<Response | undefined>;
 }
@@ -59,16 +59,16 @@ export function createCallLimits(deps: CallLimitsDeps): CallLimits {
       const who = caller === undefined ? "its address" : "its caller";
       throw apiError("RATE_LIMITED", `Cannot call ${method}: ${who} is over the rate of the bucket "${bucket}"`, { bucket }, decision.retryAfterMs);
     },
-    chargePositions(driverId, positions) {
-      const decision = limiters.positions.takeNow(`driver:${driverId}`, positions);
-      if (decision.allowed) return;
-      refused.add(1, { bucket: "positions" });
-      throw apiError(
-        "RATE_LIMITED",
-        `Cannot take ${positions} more positions: the driver is over the rate of the bucket "positions"`,
-        { bucket: "positions" },
-        decision.retryAfterMs,
-      );
+    positionsOf(driverId) {
+      // Made once a stream: to hash a new string for each position would cost as much as to decode it.
+      const key = `driver:${driverId}`;
+      return (positions) => {
+        const decision = limiters.positions.takeNow(key, positions);
+        if (decision.allowed) return;
+        refused.add(1, { bucket: "positions" });
+        const message = `Cannot take ${positions} more positions: the driver is over the rate of the bucket "positions"`;
+        throw apiError("RATE_LIMITED", message, { bucket: "positions" }, decision.retryAfterMs);
+      };
     },
     async refuseToken(address) {
       const decision = await limiters.tokens.take(address, 1);

@@ -42,8 +42,8 @@ export interface PositionStreams {
 export type PositionStreamsDeps = {
   readonly ids: IdSource;
   readonly submit: SubmitPositions;
-  /** @throws RATE_LIMITED */
-  readonly charge: (driverId: string, positions: number) => void;
+  /** What it answers throws RATE_LIMITED. */
+  readonly chargeFor: (driverId: string) => (positions: number) => void;
 };
 
 export function createPositionStreams(deps: PositionStreamsDeps): PositionStreams {
@@ -54,7 +54,14 @@ export function createPositionStreams(deps: PositionStreamsDeps): PositionStream
       open.get(driverId)?.end({ error: superseded() });
       // A UUIDv7: a newer stream's is greater.
       const source = { driverId, streamId: deps.ids.uuid() };
-      const stream = createStream({ ...deps, source, peer, later: acknowledgements, left: () => open.get(driverId) === stream && open.delete(driverId) });
+      const stream = createStream({
+        submit: deps.submit,
+        charge: deps.chargeFor(driverId),
+        source,
+        peer,
+        later: acknowledgements,
+        left: () => open.get(driverId) === stream && open.delete(driverId),
+      });
       open.set(driverId, stream);
       return stream;
     },
@@ -65,7 +72,8 @@ type OpenStream = PositionStream & { end(failure: Ending): void };
 type Ending = { readonly error: unknown } | undefined;
 type Run = { readonly positions: number; fate: Extract<RunFate, { kind: "answered" }> | undefined };
 
-type StreamDeps = Pick<PositionStreamsDeps, "submit" | "charge"> & {
+type StreamDeps = Pick<PositionStreamsDeps, "submit"> & {
+  readonly charge: (positions: number) => void;
   readonly source: { readonly driverId: string; readonly streamId: string };
   readonly peer: StreamPeer;
   readonly later: Flusher;
@@ -139,7 +147,7 @@ function createStream({ submit, charge, source, peer, later, left }: StreamDeps)
     take(positions) {
       if (over || last !== undefined) return true;
       try {
-        charge(source.driverId, positions.length);
+        charge(positions.length);
         submit.each(source, positions, begin);
       } catch (error) {
         last = { failure: { error } };

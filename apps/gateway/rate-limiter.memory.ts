@@ -1,8 +1,11 @@
-/** Buckets in this process: exact, refilled by the passed clock, bounded; a bucket that is full again is forgotten. */
+/** Buckets in this process: exact, refilled by the passed clock, bounded; the one unused for longest is forgotten first. */
 import type { Clock } from "@ridegrid/domain";
 import { type Bucket, type RateDecision, rateDecision, type RateLimiter } from "./rate-limiter.ts";
 
-type State = { tokens: number; atMs: number };
+type State = { tokens: number; atMs: number; movedAtMs: number };
+
+/** To move a bucket to the end of its map at each use would cost more than all the rest of a use. */
+const moveEveryMs = 1_000;
 
 export interface MemoryRateLimiter extends RateLimiter {
   /** `take` without a promise: for what is charged thousands of times a second. */
@@ -16,19 +19,24 @@ export function createMemoryRateLimiter(deps: { readonly bucket: Bucket; readonl
     take: async (key, cost) => limiter.takeNow(key, cost),
     takeNow(key, cost) {
       const nowMs = clock.nowMs();
-      const state = states.get(key) ?? { tokens: bucket.capacity, atMs: nowMs };
+      const state = states.get(key) ?? { tokens: bucket.capacity, atMs: nowMs, movedAtMs: Number.NEGATIVE_INFINITY };
       state.tokens = Math.min(bucket.capacity, state.tokens + (Math.max(0, nowMs - state.atMs) / 1_000) * bucket.refillPerSecond);
       state.atMs = nowMs;
       const allowed = state.tokens >= cost;
       if (allowed) state.tokens -= cost;
-      // Re-inserting keeps the map in order of last use, so that the oldest is dropped when it is full.
-      states.delete(key);
-      if (state.tokens < bucket.capacity) states.set(key, state);
-      if (states.size > keysMax) dropOldest(states);
+      if (nowMs - state.movedAtMs >= moveEveryMs) moveToEnd(key, state, nowMs);
       return rateDecision(bucket, state.tokens, cost, allowed);
     },
   };
   return limiter;
+
+  /** Re-inserting keeps the map in order of last use, so that the oldest is dropped when it is full. */
+  function moveToEnd(key: string, state: State, nowMs: number): void {
+    states.delete(key);
+    states.set(key, state);
+    state.movedAtMs = nowMs;
+    if (states.size > keysMax) dropOldest(states);
+  }
 }
 
 function dropOldest(states: Map<string, State>): void {

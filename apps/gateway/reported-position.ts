@@ -65,13 +65,12 @@ const cursor = { at: 0 };
 
 /** Undefined when it is not plain: an unknown field, a number beyond 49 bits, a part that comes twice or not at all. */
 function readPlain(bytes: Uint8Array, from: number, to: number): ReportedPosition | undefined {
-  const view = viewOf(bytes);
   draft.sequence = draft.heading = draft.speed = draft.accuracy = 0;
   let seen = 0;
   for (cursor.at = from; cursor.at < to;) {
     const field = bytes[cursor.at++];
     const bit = 1 << ((field ?? 0) >> 3);
-    if ((seen & bit) !== 0 || !readField(field, bytes, view)) return undefined;
+    if ((seen & bit) !== 0 || !readField(field, bytes)) return undefined;
     seen |= bit;
   }
   if (cursor.at !== to || (seen & required) !== required) return undefined;
@@ -88,20 +87,20 @@ function readPlain(bytes: Uint8Array, from: number, to: number): ReportedPositio
 
 const required = (1 << (tag.location >> 3)) | (1 << (tag.observeTime >> 3));
 
-function readField(field: number | undefined, bytes: Uint8Array, view: DataView): boolean {
+function readField(field: number | undefined, bytes: Uint8Array): boolean {
   switch (field) {
     case tag.sequence:
       return (draft.sequence = varint(bytes)) >= 0;
     case tag.location:
-      return readPlace(bytes, view);
+      return readPlace(bytes);
     case tag.heading:
-      draft.heading = float(view);
+      draft.heading = float(bytes);
       return true;
     case tag.speed:
-      draft.speed = float(view);
+      draft.speed = float(bytes);
       return true;
     case tag.accuracy:
-      draft.accuracy = float(view);
+      draft.accuracy = float(bytes);
       return true;
     case tag.observeTime:
       return readTime(bytes);
@@ -110,15 +109,14 @@ function readField(field: number | undefined, bytes: Uint8Array, view: DataView)
   }
 }
 
-function readPlace(bytes: Uint8Array, view: DataView): boolean {
+function readPlace(bytes: Uint8Array): boolean {
   const end = endOfPart(bytes);
   draft.latitude = draft.longitude = 0;
   while (cursor.at < end) {
     const field = bytes[cursor.at++];
     if (field !== placeTag.latitude && field !== placeTag.longitude) return false;
     if (cursor.at + 8 > end) return false;
-    const degrees = view.getFloat64(cursor.at, true);
-    cursor.at += 8;
+    const degrees = double(bytes);
     if (field === placeTag.latitude) draft.latitude = degrees;
     else draft.longitude = degrees;
   }
@@ -145,11 +143,20 @@ function endOfPart(bytes: Uint8Array): number {
   return length < 0 || cursor.at + length > bytes.length ? -1 : cursor.at + length;
 }
 
-function float(view: DataView): number {
-  const at = cursor.at;
-  cursor.at += 4;
-  return at + 4 <= view.byteLength ? view.getFloat32(at, true) : Number.NaN;
+function float(bytes: Uint8Array): number {
+  for (let byte = 0; byte < 4; byte++) scratch[byte] = bytes[cursor.at++] ?? 0;
+  return floats[0] ?? Number.NaN;
 }
+
+function double(bytes: Uint8Array): number {
+  for (let byte = 0; byte < 8; byte++) scratch[byte] = bytes[cursor.at++] ?? 0;
+  return doubles[0] ?? Number.NaN;
+}
+
+/** Cheaper than a view on each chunk. Little-endian, as the wire is, and as all that Bun runs on. */
+const scratch = new Uint8Array(8);
+const floats = new Float32Array(scratch.buffer);
+const doubles = new Float64Array(scratch.buffer);
 
 /** -1 when it is cut off or longer than 49 bits. */
 function varint(bytes: Uint8Array): number {
@@ -161,16 +168,4 @@ function varint(bytes: Uint8Array): number {
     if (byte < 128) return value;
   }
   return -1;
-}
-
-let lastView: DataView = new DataView(new ArrayBuffer(0));
-let lastBytes: Uint8Array | undefined;
-
-/** A chunk holds many messages: one view for all of them. */
-function viewOf(bytes: Uint8Array): DataView {
-  if (bytes !== lastBytes) {
-    lastView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    lastBytes = bytes;
-  }
-  return lastView;
 }

@@ -2,6 +2,9 @@
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const endTimeoutMs = 10_000;
 
 export type DriversOptions = {
   readonly port: number;
@@ -88,8 +91,11 @@ function startProgram(program: string, options: unknown) {
       if (next.done === true) throw new Error(`Cannot measure: ${program} ended with ${await child.exited}`);
       return next.value;
     },
+    /** The end of its input is the end of it; a program that does not hear is killed. */
     async end(): Promise<void> {
-      child.kill();
+      void child.stdin.end();
+      await Promise.race([child.exited, sleep(endTimeoutMs)]);
+      child.kill("SIGKILL");
       await child.exited;
     },
   };

@@ -18,6 +18,8 @@ export const appendTimeoutMs = 3_000;
 /** Pages of one stream without an answer; then it is not read until some are answered. A gateway sends 50 a second. */
 export const pagesPerStreamMax = 512;
 export const positionsPerPageMax = 5_000;
+/** A UUID. */
+export const streamIdCharsMax = 36;
 /** Positions of the whole process without an answer; more are refused with OVERLOADED. */
 export const positionsPendingMax = 500_000;
 

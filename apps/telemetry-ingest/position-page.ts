@@ -8,6 +8,7 @@ import {
   RejectedRowSchema,
 } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError } from "@ridegrid/rpc";
+import { streamIdCharsMax } from "./limits.ts";
 import type { ReportedPosition } from "./reported-position.ts";
 
 /** Positions of one driver that follow one another. `streamId` is empty for those of a unary call. */
@@ -57,6 +58,9 @@ function requireFittingColumns(page: ForwardPositionsRequest): void {
       "driver_ids",
       `Cannot take page ${page.pageId}: it has ${runs} drivers, ${page.streamIds.length} streams and ${page.runLengths.length} lengths`,
     );
+  if (page.driverIds.includes("")) throw invalid("driver_ids", `Cannot take page ${page.pageId}: a run of it has no driver`);
+  if (page.streamIds.some((id) => id.length > streamIdCharsMax))
+    throw invalid("stream_ids", `Cannot take page ${page.pageId}: a stream's id is longer than ${streamIdCharsMax}`);
   const told = page.runLengths.reduce((sum, length) => sum + length, 0);
   if (told !== rows) throw invalid("run_lengths", `Cannot take page ${page.pageId}: its runs have ${told} rows, and it has ${rows}`);
 }

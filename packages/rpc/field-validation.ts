@@ -2,7 +2,7 @@
  * Checks every message a server receives against the rules of its schema, and its strings for NUL, which PostgreSQL
  * cannot store. A breach is FIELD_INVALID with the field's path.
  */
-import { type DescMessage, type Message } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString, reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
@@ -41,7 +41,7 @@ async function* checkedStream<T extends Message>(schema: DescMessage, messages: 
 /** The path of the first string with a NUL in it. */
 function nulPath(message: ReflectMessage): string | undefined {
   for (const field of message.sortedFields) {
-    if (!message.isSet(field)) continue;
+    if (!holdStrings(field) || !message.isSet(field)) continue;
     const found = firstNul(field.name, valuesOf(message, field));
     if (found !== undefined) return found;
   }
@@ -86,13 +86,16 @@ function holdsStrings(schema: DescMessage): boolean {
   const known = stringHolders.get(schema);
   if (known !== undefined) return known;
   stringHolders.set(schema, true); // A schema that holds itself counts as holding strings.
-  const holds = schema.fields.some((field) => {
-    if (field.fieldKind === "map") return true;
-    if (field.message !== undefined) return holdsStrings(field.message);
-    return field.scalar === stringScalar;
-  });
+  const holds = schema.fields.some(holdStrings);
   stringHolders.set(schema, holds);
   return holds;
+}
+
+/** A column of numbers is not walked, however long. */
+function holdStrings(field: DescField): boolean {
+  if (field.fieldKind === "map") return true;
+  if (field.message !== undefined) return holdsStrings(field.message);
+  return field.scalar === stringScalar;
 }
 
 /** `ScalarType.STRING`, whose declaration is an enum. */

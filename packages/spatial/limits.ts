@@ -16,3 +16,8 @@ export const cellEdgeMinMeters = 20;
 
 /** Cells a point at most: an elongated bounding box must not make more cells than points are worth scanning for. */
 export const cellsPerPointMax = 4;
+
+/** About 220 m of latitude: one square in twenty of a market's lies in more than one cell. */
+export const squaresPerDegree = 500;
+/** Squares whose cell is remembered; a large city has about 20,000. About 100 bytes each. */
+export const cellSquaresMax = 200_000;

@@ -4,6 +4,7 @@
  */
 import { defaultDispatchPolicy, marketId, regionId, type DispatchPolicy, type LatLng, type Tariff, type TravelModel } from "@ridegrid/domain";
 import { cellToParent, getResolution, isValidCell, latLngToCell } from "h3-js";
+import { rememberSquares } from "./cell-squares.ts";
 import { type Fields, fieldsOf, invalid, listAt, numberAt, textAt } from "./json-fields.ts";
 import { coverResolutionMax, partitionsPerRegion, regionsMax } from "./limits.ts";
 import type { Region, RegionMarket, Regions } from "./regions.ts";
@@ -26,6 +27,7 @@ export function loadRegions(json: unknown): Regions {
 function lookup(all: readonly Region[], covers: Covers): Regions {
   const byId = new Map(all.map((one) => [one.id, one]));
   const markets = new Map(all.flatMap((one) => one.markets).map((market) => [String(market.marketId), market]));
+  const cellAt = rememberSquares((latitude, longitude) => latLngToCell(latitude, longitude, covers.resolution));
   return {
     all,
     region(id) {
@@ -37,7 +39,7 @@ function lookup(all: readonly Region[], covers: Covers): Regions {
     marketAt(point) {
       // H3 wraps what lies off the globe back onto it, and refuses what is no number.
       if (!(Math.abs(point.latitude) <= 90) || !(Math.abs(point.longitude) <= 180)) return undefined;
-      return covers.marketOf.get(latLngToCell(point.latitude, point.longitude, covers.resolution));
+      return covers.marketOf.get(cellAt(point));
     },
   };
 }
