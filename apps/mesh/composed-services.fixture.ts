@@ -1,9 +1,19 @@
 /**
  * The services of compose.yaml that run our image, as processes: each on a loopback address of its own, where its name
- * leads in the others' variables. Postgres, the broker and Redis are real ones of the test's own.
+ * leads in the others' variables. Postgres, with PostGIS where there is one, the broker and Redis are real ones of the
+ * test's own.
  */
 import { RedisClient } from "bun";
-import { createTestDatabase, redisServerMissing, startRedisServer, startTestBroker, testBrokerMissing } from "@ridegrid/testing";
+import { createPostgres } from "@ridegrid/runtime";
+import {
+  createTestDatabase,
+  postgisServerMissing,
+  redisServerMissing,
+  startPostgisServer,
+  startRedisServer,
+  startTestBroker,
+  testBrokerMissing,
+} from "@ridegrid/testing";
 import { type ComposeService, ownServices, readComposeFile, startOrder } from "./compose-file.fixture.ts";
 import type { Container } from "./container.fixture.ts";
 
@@ -17,8 +27,10 @@ export interface ComposedServices {
   /** Starts each service when those that it waits for are healthy or have done their job, as compose does. */
   start(run: Run): Promise<void>;
   url(name: string, port: number): string;
-  /** How often a bucket that gateways share was asked, and answered. */
-  sharedBucketCalls(): Promise<number>;
+  /** Of the read models' searches by place, by the database's word. */
+  geography(): Promise<unknown>;
+  /** Forgets the buckets that gateways share; answers those that there were, and that had not lapsed yet. */
+  takeSharedBuckets(): Promise<readonly string[]>;
   /** Asks every service to stop, the last first; answers their exit codes. */
   stop(): Promise<Readonly<Record<string, number | null>>>;
   /** Ends the servers. */
@@ -33,7 +45,7 @@ export async function composedServices(): Promise<ComposedServices> {
   const file = readComposeFile();
   const own = new Map(ownServices(file));
   const order = startOrder(file).filter((name) => own.has(name));
-  const [database, broker, redis] = [await createTestDatabase(), await startTestBroker(), await startRedisServer()];
+  const [database, broker, redis] = [await emptyDatabase(), await startTestBroker(), await startRedisServer()];
   const addresses = loopbackAddresses(order);
   const servers = { "redpanda:9092": broker.address, "redis:6379": `127.0.0.1:${redis.port}` };
   const containers = new Map<string, Container>();
@@ -63,12 +75,18 @@ export async function composedServices(): Promise<ComposedServices> {
       await Promise.all(started.values());
     },
     url: (name, port) => `http://${addresses.get(name)}:${port}`,
-    async sharedBucketCalls() {
+    async geography() {
+      const sql = createPostgres({ url: database.url, max: 1 });
+      const rows = await sql`SELECT form FROM state.geography_form`;
+      await sql.end();
+      return rows[0]?.["form"];
+    },
+    async takeSharedBuckets() {
       const client = new RedisClient(`redis://127.0.0.1:${redis.port}`);
-      const statistics = String(await client.send("INFO", ["commandstats"]));
+      const keys = await client.keys("ridegrid:rate:*");
+      if (keys.length > 0) await client.del(...keys);
       client.close();
-      const scripts = [...statistics.matchAll(/^cmdstat_eval(?:sha)?:calls=(\d+).*failed_calls=(\d+)/gm)];
-      return scripts.reduce((sum, [, calls, failed]) => sum + Number(calls) - Number(failed), 0);
+      return keys;
     },
     async stop() {
       for (const name of order.toReversed()) containers.get(name)?.signal("SIGTERM");
@@ -80,6 +98,12 @@ export async function composedServices(): Promise<ComposedServices> {
       await database.drop();
     },
   };
+}
+
+async function emptyDatabase(): Promise<{ readonly url: string; drop(): Promise<void> }> {
+  if (postgisServerMissing() !== null) return await createTestDatabase();
+  const server = await startPostgisServer();
+  return { url: server.url, drop: () => server.stop() };
 }
 
 /** The whole of 127/8 is the loopback; a network by dice, so that two runs do not meet. */

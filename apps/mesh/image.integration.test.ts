@@ -7,11 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { platformWriters } from "@ridegrid/runtime";
-import { createTestDatabase, freePort, type TestDatabase } from "@ridegrid/testing";
-import { composedServices, composedServicesMissing } from "./composed-services.fixture.ts";
+import { createTestDatabase, eventually, freePort, postgisServerMissing, type TestDatabase } from "@ridegrid/testing";
+import { type ComposedServices, composedServices, composedServicesMissing } from "./composed-services.fixture.ts";
 import { type Container, runContainer } from "./container.fixture.ts";
 import { type BuiltImage, buildImage, readDockerfile, writeBuildContext } from "./dockerfile.fixture.ts";
-import { newYork, rideByHand } from "./ride-by-hand.fixture.ts";
+import { clientOf, newYork, rideByHand } from "./ride-by-hand.fixture.ts";
 
 const timeoutMs = 180_000;
 const missing =
@@ -100,6 +100,17 @@ if (missing === null) {
     timeoutMs,
   );
 
+  /** A gateway counts its callers in the Redis behind the bridge. */
+  async function countsInRedis(composed: ComposedServices, url: string): Promise<void> {
+    const call = await clientOf(url, "rider", "r-counted");
+    await composed.takeSharedBuckets();
+    const isCounted = async (): Promise<boolean> => {
+      await call("QuoteFare", { pickup: newYork, dropoff: { ...newYork, latitude: 40.78 }, seats: 1 });
+      return (await composed.takeSharedBuckets()).some((bucket) => bucket.includes("r-counted"));
+    };
+    await eventually(isCounted, { timeoutMs: 30_000, what: `${url} to count its callers in Redis` });
+  }
+
   /** A user who owns nothing, and is a member of the writers' roles. */
   async function createLogin(database: TestDatabase): Promise<{ readonly url: string; drop(): Promise<void> }> {
     const name = `apps_${database.name}`;
@@ -119,7 +130,8 @@ if (missing === null) {
           const [ewr, lhr] = [composed.url("gateway-ewr", 8001), composed.url("gateway-lhr", 8001)];
           const ride = await rideByHand(lhr, newYork, { rider: "r-composed", driver: "d-composed", driverUrl: ewr });
           expect(ride).toMatchObject({ status: "RIDE_STATUS_COMPLETED", homeRegion: "ewr" });
-          expect(await composed.sharedBucketCalls()).toBeGreaterThan(0);
+          for (const url of [ewr, lhr]) await countsInRedis(composed, url);
+          expect(await composed.geography()).toBe(postgisServerMissing() === null ? "postgis" : "portable");
           expect(await composed.stop()).toEqual(Object.fromEntries(composed.order.map((name) => [name, 0])));
         } finally {
           await composed.end();
