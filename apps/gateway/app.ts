@@ -141,10 +141,10 @@ export function createGateway(deps: GatewayDeps): Gateway {
         issuer: isDevelopmentIssuer(identity) ? identity : undefined,
         refuseToken: (request) => limits.refuseToken(addressIn(request.headers, () => peerAddress(request))),
       });
-      mountConnect(app, services, options, { onFault, peerAddress, pushed });
+      const answer = mountConnect(app, services, options, { onFault, peerAddress, pushed });
       sockets = await openEdgeSockets({
         ...listen,
-        fetch: readableByBrowsers((request) => app.fetch(request)),
+        fetch: readableByBrowsers(answer),
         native: nativeGrpcHandler(nativeRoutes, options, onFault, pushed),
         onFault,
       });

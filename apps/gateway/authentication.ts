@@ -3,28 +3,37 @@
  * that the service is for. What a viewer may call is what has no side effects.
  */
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import { createContextKey, type HandlerContext } from "@connectrpc/connect";
+import { type ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { DriverService, OpsService, RiderService } from "@ridegrid/contracts";
-import { apiError, callerKey, type Role } from "@ridegrid/rpc";
+import { andThen, apiError, type Awaitable, callerKey, methodName, recovered, type Role } from "@ridegrid/rpc";
 import type { Identity } from "./identity.ts";
 
 /** When the call's token ends; streams do not outlive it. */
 export const tokenExpiryKey = createContextKey<number | undefined>(undefined, { description: "token expiry, ms since the epoch" });
 
-export function authentication(identity: Identity): (context: HandlerContext) => Promise<void> {
-  return async (context) => {
+/** Why a call may not be made; undefined when it may. */
+export type AuthenticationRefusal = { readonly error: unknown } | undefined;
+
+export function authentication(identity: Identity): (context: HandlerContext) => Awaitable<AuthenticationRefusal> {
+  const verified = (context: HandlerContext): Awaitable<AuthenticationRefusal> =>
+    andThen(identity.verify(bearerToken(context.requestHeader)), ({ caller, expiresAtMs }) => {
+      // Also of a caller that is refused: its calls are charged to it.
+      context.values.set(callerKey, caller);
+      context.values.set(tokenExpiryKey, expiresAtMs);
+      return mayCall(caller.role, context) ? undefined : { error: roleNotAllowed(caller.role, context) };
+    });
+  return (context) => {
     // Health and reflection are for load balancers and tools, which have no token.
-    if (!protectedServices.has(context.service.typeName)) return;
-    const { caller, expiresAtMs } = await identity.verify(bearerToken(context.requestHeader));
-    // Also of a caller that is refused below: its calls are charged to it.
-    context.values.set(callerKey, caller);
-    context.values.set(tokenExpiryKey, expiresAtMs);
-    if (!mayCall(caller.role, context)) {
-      throw apiError("ROLE_NOT_ALLOWED", `Cannot call ${context.service.typeName}/${context.method.name} with the role "${caller.role}"`, {
-        role: caller.role,
-      });
-    }
+    if (!protectedServices.has(context.service.typeName)) return undefined;
+    return recovered(
+      () => verified(context),
+      (error) => ({ error }),
+    );
   };
+}
+
+function roleNotAllowed(role: Role, { method }: HandlerContext): ConnectError {
+  return apiError("ROLE_NOT_ALLOWED", `Cannot call ${methodName(method)} with the role "${role}"`, { role });
 }
 
 const protectedServices: ReadonlySet<string> = new Set([RiderService.typeName, DriverService.typeName, OpsService.typeName]);

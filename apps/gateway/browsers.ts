@@ -1,5 +1,6 @@
 /** Browsers of any origin may call and read the answers. Whoever is no browser names no origin, and pays nothing for it. */
 import { cors as connectCors } from "@connectrpc/connect";
+import type { Fetch } from "@ridegrid/rpc";
 import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 
@@ -15,8 +16,6 @@ export function preflight(): MiddlewareHandler {
     maxAge: 7_200,
   });
 }
-
-type Fetch = (request: Request) => Response | Promise<Response>;
 
 /** Around all routes, not a middleware among them: one that touches every answer costs a call as much as its gate. */
 export function readableByBrowsers(fetch: Fetch): Fetch {

@@ -8,7 +8,7 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Counter, Meter } from "@opentelemetry/api";
 import type { Clock } from "@ridegrid/domain";
-import { apiError, callerKey } from "@ridegrid/rpc";
+import { andThen, apiError, type Awaitable, callerKey, methodName } from "@ridegrid/rpc";
 import { addressBucket, callsBucket, positionsBucket, rateKeysMax, sharedBucketRestMs, streamsBucket, tokensBucket } from "./limits.ts";
 import { methodCost, type PrincipalBucket } from "./method-costs.ts";
 import { createFallbackRateLimiter } from "./rate-limiter.fallback.ts";
@@ -28,7 +28,7 @@ export type CallLimitsDeps = {
 
 export interface CallLimits {
   /** Puts what is left into the response's headers. @throws RATE_LIMITED when the call costs more than that. */
-  charge(context: HandlerContext): Promise<void>;
+  charge(context: HandlerContext): Awaitable<void>;
   /** Charges positions that come on a driver's stream. What it answers throws RATE_LIMITED when they are more than the rate allows. */
   positionsOf(driverId: string): (positions: number) => void;
   /** A development token for an address; undefined when it may be issued. */
@@ -47,23 +47,25 @@ export function createCallLimits(deps: CallLimitsDeps): CallLimits {
   const limiters = createLimiters(deps);
   const refused = deps.meter.createCounter("rate_limited", { description: "Calls refused because their caller is over its rate, by bucket" });
   return {
-    async charge(context) {
+    charge(context) {
       const caller = context.values.get(callerKey);
-      const method = `${context.service.typeName}/${context.method.name}`;
-      const { bucket, cost } = caller === undefined ? { bucket: "address" as const, cost: 1 } : methodCost(method);
+      const { bucket, cost } = caller === undefined ? { bucket: "address" as const, cost: 1 } : methodCost(methodName(context.method));
       const key = caller === undefined ? deps.addressOf(context) : `${caller.role}:${caller.principal}`;
-      const decision = await limiters[bucket].take(key, cost);
-      for (const [name, value] of Object.entries(rateLimitHeaders(bucket, decision))) context.responseHeader.set(name, value);
-      if (decision.allowed) return;
-      refused.add(1, { bucket });
-      const who = caller === undefined ? "its address" : "its caller";
-      throw apiError("RATE_LIMITED", `Cannot call ${method}: ${who} is over the rate of the bucket "${bucket}"`, { bucket }, decision.retryAfterMs);
+      const limiter: RateLimiter = limiters[bucket];
+      return andThen(limiter.take(key, cost), (decision) => {
+        writeRateLimit(bucket, decision, context.responseHeader);
+        if (decision.allowed) return;
+        refused.add(1, { bucket });
+        const who = caller === undefined ? "its address" : "its caller";
+        const why = `Cannot call ${methodName(context.method)}: ${who} is over the rate of the bucket "${bucket}"`;
+        throw apiError("RATE_LIMITED", why, { bucket }, decision.retryAfterMs);
+      });
     },
     positionsOf(driverId) {
       // Made once a stream: to hash a new string for each position would cost as much as to decode it.
       const key = `driver:${driverId}`;
       return (positions) => {
-        const decision = limiters.positions.takeNow(key, positions);
+        const decision = limiters.positions.take(key, positions);
         if (decision.allowed) return;
         refused.add(1, { bucket: "positions" });
         const message = `Cannot take ${positions} more positions: the driver is over the rate of the bucket "positions"`;
@@ -74,12 +76,16 @@ export function createCallLimits(deps: CallLimitsDeps): CallLimits {
       const decision = await limiters.tokens.take(address, 1);
       if (decision.allowed) return undefined;
       refused.add(1, { bucket: "tokens" });
-      return Response.json({ error: "Too many tokens were asked for from this address" }, { status: 429, headers: rateLimitHeaders("tokens", decision) });
+      const headers = new Headers();
+      writeRateLimit("tokens", decision, headers);
+      return Response.json({ error: "Too many tokens were asked for from this address" }, { status: 429, headers });
     },
   };
 }
 
-function createLimiters({ clock, meter, shared }: CallLimitsDeps): Readonly<Record<BucketName, RateLimiter>> & { readonly positions: MemoryRateLimiter } {
+type Limiters = Readonly<Record<Exclude<BucketName, "positions">, RateLimiter>> & { readonly positions: MemoryRateLimiter };
+
+function createLimiters({ clock, meter, shared }: CallLimitsDeps): Limiters {
   const fallbacks: Counter = meter.createCounter("rate_limit_fallbacks", { description: "Calls that the local bucket decided because Redis did not answer" });
   fallbacks.add(0);
   const localLimiter = (name: BucketName): MemoryRateLimiter => createMemoryRateLimiter({ bucket: buckets[name], clock, keysMax: rateKeysMax });
@@ -100,11 +106,21 @@ function createLimiters({ clock, meter, shared }: CallLimitsDeps): Readonly<Reco
 }
 
 /** `RateLimit` and `RateLimit-Policy` of the IETF draft: `q` tokens at most, refilled in `w` s; `r` left, all back in `t` s. */
-function rateLimitHeaders(name: BucketName, { allowed, remaining, resetMs, retryAfterMs }: RateDecision): Readonly<Record<string, string>> {
+function writeRateLimit(name: BucketName, { allowed, remaining, resetMs, retryAfterMs }: RateDecision, into: Headers): void {
+  into.set("ratelimit-policy", policies[name]);
+  into.set("ratelimit", `"${name}";r=${remaining};t=${Math.ceil(resetMs / 1_000)}`);
+  if (!allowed) into.set("retry-after", String(Math.ceil(retryAfterMs / 1_000)));
+}
+
+const policies: Readonly<Record<BucketName, string>> = {
+  calls: policy("calls"),
+  positions: policy("positions"),
+  streams: policy("streams"),
+  address: policy("address"),
+  tokens: policy("tokens"),
+};
+
+function policy(name: BucketName): string {
   const { capacity, refillPerSecond } = buckets[name];
-  return {
-    "ratelimit-policy": `"${name}";q=${capacity};w=${Math.ceil(capacity / refillPerSecond)}`,
-    ratelimit: `"${name}";r=${remaining};t=${Math.ceil(resetMs / 1_000)}`,
-    ...(allowed ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) }),
-  };
+  return `"${name}";q=${capacity};w=${Math.ceil(capacity / refillPerSecond)}`;
 }

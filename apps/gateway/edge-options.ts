@@ -1,20 +1,23 @@
 /** What wraps every public method, on both ports: authentication, rate limits, error mapping, deadline, expiry, validation. */
-import type { ConnectRouterOptions } from "@connectrpc/connect";
 import type { Tracer } from "@opentelemetry/api";
 import type { Clock, IdSource } from "@ridegrid/domain";
 import {
   admission,
+  andThen,
   callMeasuring,
   type CallMetrics,
   codeName,
   edgeBodyBytesMax,
   edgeCallTimeoutMs,
   edgeGate,
+  type EdgeOptions,
   edgeTracing,
   endStreams,
   errorMapping,
   type FaultLog,
   fieldValidation,
+  methodName,
+  recovered,
   toApiError,
   unaryDeadline,
 } from "@ridegrid/rpc";
@@ -38,39 +41,39 @@ export type EdgeOptionsDeps = {
   readonly draining: AbortSignal;
 };
 
-export function edgeOptions({ identity, clock, ids, tracer, metrics, limits, admissionControl, onFault, draining }: EdgeOptionsDeps): ConnectRouterOptions {
+export function edgeOptions({ identity, clock, ids, tracer, metrics, limits, admissionControl, onFault, draining }: EdgeOptionsDeps): EdgeOptions {
   const authenticate = authentication(identity);
   return {
-    requestGate: edgeGate(async (context) => {
+    gate: edgeGate((context) => {
       const beganAt = performance.now();
       if (draining.aborted) throw draining.reason;
-      try {
+      const pass = () => {
         admissionControl.admit(context);
         // Whoever has no valid token is charged too, before being told so.
-        const refusal = await authenticate(context).then(
-          () => undefined,
-          (error: unknown) => ({ error }),
+        return andThen(authenticate(context), (refusal) =>
+          andThen(limits.charge(context), () => {
+            if (refusal !== undefined) throw refusal.error;
+          }),
         );
-        await limits.charge(context);
-        if (refusal !== undefined) throw refusal.error;
-      } catch (error) {
-        // The gate runs outside the interceptors.
-        const method = `${context.service.typeName}/${context.method.name}`;
+      };
+      return recovered(pass, (error) => {
+        // The gate runs outside the layers.
+        const method = methodName(context.method);
         const refusal = toApiError(error, (cause) => onFault({ method, error: cause }));
         metrics.record(method, codeName(refusal.code), (performance.now() - beganAt) / 1_000);
         throw refusal;
-      }
+      });
     }),
-    interceptors: [
+    layers: [
       edgeTracing({ tracer, ids, untraced: untracedMethods }),
       callMeasuring(metrics),
       errorMapping(onFault),
-      admission(),
-      admissionControl.interceptor,
+      admission,
+      admissionControl.layer,
       unaryDeadline(edgeCallTimeoutMs),
       endStreams(draining),
       tokenExpiry(clock),
-      fieldValidation(),
+      fieldValidation,
     ],
     readMaxBytes: edgeBodyBytesMax,
   };

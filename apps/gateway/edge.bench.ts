@@ -1,9 +1,8 @@
 /** What the edge costs: a plain unary call with every interceptor on, answered in process, beside raw Hono and the library's own handler. */
 import { create, toBinary, toJson } from "@bufbuild/protobuf";
-import type { ConnectRouterOptions } from "@connectrpc/connect";
 import { RiderService } from "@ridegrid/contracts";
 import { GetRideRequestSchema, GetRideResponseSchema } from "@ridegrid/contracts/gen/rider/v1/rider_service_pb";
-import { createCallMetrics, mountConnect } from "@ridegrid/rpc";
+import { createCallMetrics, type EdgeOptions, mountConnect } from "@ridegrid/rpc";
 import { createTestContext, type Figure, type HttpLoad, type Measurement, startHttpLoad } from "@ridegrid/testing";
 import { Hono } from "hono";
 import { createAdmissionControl } from "./admission-control.ts";
@@ -18,7 +17,7 @@ import { listenPublic, type PublicListener } from "./public-listener.ts";
 
 const path = "/ridegrid.rider.v1.RiderService/GetRide";
 const rounds = 4;
-const load = { connections: 32, warmUpCalls: 3_000, callsPerRound: 3_000 };
+const load = { connections: 32, warmUpCalls: 20_000, callsPerRound: 10_000 };
 const answer = create(GetRideResponseSchema, { ride: ride() });
 const question = create(GetRideRequestSchema, { rideId });
 const bodies = {
@@ -86,7 +85,7 @@ const onFault = ({ error }: { readonly error: unknown }): void => {
 };
 
 /** Rates are counted by a clock that runs a million times as fast: counted, and never reached. */
-function allInterceptors(context: ReturnType<typeof createTestContext>, issuer: DevelopmentIssuer): ConnectRouterOptions {
+function allInterceptors(context: ReturnType<typeof createTestContext>, issuer: DevelopmentIssuer): EdgeOptions {
   const { clock, ids, tracer, meter, random } = context;
   const fastClock = { nowMs: () => clock.nowMs() + performance.now() * 1e6 };
   return edgeOptions({
@@ -102,10 +101,10 @@ function allInterceptors(context: ReturnType<typeof createTestContext>, issuer: 
   });
 }
 
-function serveEdge(options: ConnectRouterOptions, plainCalls: boolean): PublicListener {
+function serveEdge(options: EdgeOptions, plainCalls: boolean): PublicListener {
   const app = httpRoutes({ readiness: () => [], metricsText: () => "", issuer: undefined, refuseToken: async () => undefined });
-  mountConnect(app, (router) => router.service(RiderService, { getRide: () => answer }), options, { onFault, peerAddress: () => "", plainCalls });
-  return listenPublic({ host: "127.0.0.1", port: 0, fetch: readableByBrowsers((request) => app.fetch(request)), onFault });
+  const fetch = mountConnect(app, (router) => router.service(RiderService, { getRide: () => answer }), options, { onFault, peerAddress: () => "", plainCalls });
+  return listenPublic({ host: "127.0.0.1", port: 0, fetch: readableByBrowsers(fetch), onFault });
 }
 
 /** The same bytes, and nothing else that an edge does. */

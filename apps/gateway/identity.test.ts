@@ -100,12 +100,12 @@ function identityAt(url: string): Identity {
 }
 
 async function reasonFor(identity: Identity, token: string): Promise<ApiReason | undefined> {
-  return identity.verify(token).then(
-    () => undefined,
-    (error: unknown) => {
-      const reason = reasonOf(error);
-      if (reason === undefined) throw error;
-      return reason;
-    },
-  );
+  try {
+    await identity.verify(token);
+    return undefined;
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (reason === undefined) throw error;
+    return reason;
+  }
 }

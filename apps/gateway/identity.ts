@@ -3,8 +3,7 @@
  *
  * A verified token has a subject and one of the four public roles; nothing outside can be a service.
  */
-import type { Caller } from "@ridegrid/rpc";
-import { apiError } from "@ridegrid/rpc";
+import { apiError, type Awaitable, type Caller } from "@ridegrid/rpc";
 import { errors, type JWTPayload } from "jose";
 import { principalCharsMax } from "./limits.ts";
 
@@ -12,7 +11,7 @@ export type VerifiedToken = { readonly caller: Caller; readonly expiresAtMs: num
 
 export interface Identity {
   /** @throws TOKEN_INVALID, TOKEN_EXPIRED, or DEPENDENCY_AWAY when the issuer's keys cannot be read. */
-  verify(token: string): Promise<VerifiedToken>;
+  verify(token: string): Awaitable<VerifiedToken>;
 }
 
 const publicRoles = ["rider", "driver", "operator", "viewer"] as const;

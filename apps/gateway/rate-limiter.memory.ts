@@ -8,16 +8,15 @@ type State = { tokens: number; atMs: number; movedAtMs: number };
 const moveEveryMs = 1_000;
 
 export interface MemoryRateLimiter extends RateLimiter {
-  /** `take` without a promise: for what is charged thousands of times a second. */
-  takeNow(key: string, cost: number): RateDecision;
+  /** At once: for what is charged thousands of times a second. */
+  take(key: string, cost: number): RateDecision;
 }
 
 export function createMemoryRateLimiter(deps: { readonly bucket: Bucket; readonly clock: Clock; readonly keysMax: number }): MemoryRateLimiter {
   const { bucket, clock, keysMax } = deps;
   const states = new Map<string, State>();
-  const limiter: MemoryRateLimiter = {
-    take: async (key, cost) => limiter.takeNow(key, cost),
-    takeNow(key, cost) {
+  return {
+    take(key, cost) {
       const nowMs = clock.nowMs();
       const state = states.get(key) ?? { tokens: bucket.capacity, atMs: nowMs, movedAtMs: Number.NEGATIVE_INFINITY };
       state.tokens = Math.min(bucket.capacity, state.tokens + (Math.max(0, nowMs - state.atMs) / 1_000) * bucket.refillPerSecond);
@@ -28,7 +27,6 @@ export function createMemoryRateLimiter(deps: { readonly bucket: Bucket; readonl
       return rateDecision(bucket, state.tokens, cost, allowed);
     },
   };
-  return limiter;
 
   /** Re-inserting keeps the map in order of last use, so that the oldest is dropped when it is full. */
   function moveToEnd(key: string, state: State, nowMs: number): void {

@@ -4,6 +4,8 @@
  * Limits protect; they decide nothing that must be right. An adapter that cannot reach its store says so by throwing,
  * and whoever asks falls back to a bucket of its own.
  */
+import type { Awaitable } from "@ridegrid/rpc";
+
 export type Bucket = { readonly capacity: number; readonly refillPerSecond: number };
 
 /** `resetMs`: until the bucket is full again. `retryAfterMs`: until the refused cost would be there; 0 when allowed. */
@@ -17,7 +19,7 @@ export type RateDecision = {
 
 export interface RateLimiter {
   /** @throws when the store did not answer in time: nothing is known then. */
-  take(key: string, cost: number): Promise<RateDecision>;
+  take(key: string, cost: number): Awaitable<RateDecision>;
 }
 
 /** What a bucket with `tokens` left says about a call of `cost`. */

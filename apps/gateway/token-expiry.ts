@@ -1,18 +1,19 @@
 /** Ends a stream with TOKEN_EXPIRED when its token expires. A unary call ends with its deadline, long before. */
-import type { Interceptor } from "@connectrpc/connect";
 import type { Clock } from "@ridegrid/domain";
-import { apiError, untilAborted } from "@ridegrid/rpc";
+import { apiError, type CallLayer, untilAborted } from "@ridegrid/rpc";
 import { tokenExpiryKey } from "./authentication.ts";
 
-export function tokenExpiry(clock: Clock): Interceptor {
-  return (next) => async (request) => {
-    const expiresAtMs = request.contextValues.get(tokenExpiryKey);
-    if (!request.stream || expiresAtMs === undefined) return next(request);
-    const expired = new AbortController();
-    const stop = atTime(clock, expiresAtMs, () => expired.abort(apiError("TOKEN_EXPIRED", "The token has expired")));
-    request.signal.addEventListener("abort", stop, { once: true });
-    const response = await next({ ...request, signal: AbortSignal.any([request.signal, expired.signal]) });
-    return response.stream ? { ...response, message: untilAborted(response.message, expired.signal) } : response;
+export function tokenExpiry(clock: Clock): CallLayer {
+  return {
+    stream: (next) => async (request) => {
+      const expiresAtMs = request.contextValues.get(tokenExpiryKey);
+      if (expiresAtMs === undefined) return next(request);
+      const expired = new AbortController();
+      const stop = atTime(clock, expiresAtMs, () => expired.abort(apiError("TOKEN_EXPIRED", "The token has expired")));
+      request.signal.addEventListener("abort", stop, { once: true });
+      const response = await next({ ...request, signal: AbortSignal.any([request.signal, expired.signal]) });
+      return { ...response, message: untilAborted(response.message, expired.signal) };
+    },
   };
 }
 

@@ -1,14 +1,15 @@
 /** One service mounted twice, with and without the plain path, and a client that sends each the same and compares all it can see. */
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouterOptions, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
-import { validateUniversalHandlerOptions } from "@connectrpc/connect/protocol";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { RiderService } from "@ridegrid/contracts";
 import { MoneySchema } from "@ridegrid/contracts/gen/type/v1/money_pb";
 import type { Random } from "@ridegrid/domain";
 import { Hono } from "hono";
 import { admission, edgeGate } from "./admission.ts";
 import { unaryDeadline } from "./deadline.ts";
+import type { CallLayer } from "./call-layer.ts";
 import { endStreams } from "./drain.ts";
+import type { EdgeOptions } from "./edge-options.ts";
 import { errorMapping } from "./error-mapping.ts";
 import { fieldValidation } from "./field-validation.ts";
 import { mountConnect } from "./hono-mount.ts";
@@ -32,7 +33,7 @@ const caseHeader = "x-case";
 export function serveBothPaths(): BothPaths {
   const plain = serve(true);
   const library = serve(false);
-  const limits = validateUniversalHandlerOptions(optionsOf(new Map(), { record() {} }));
+  const limits = optionsOf(new Map(), { record() {} });
   return {
     async compare(random, count) {
       const byStatus: Record<number, number> = {};
@@ -60,12 +61,12 @@ function serve(plainCalls: boolean) {
   const journal: Journal = new Map();
   const faults = { record: (id: string | null, line: string) => write(journal, id, line) };
   const app = new Hono();
-  mountConnect(app, (router) => router.service(RiderService, rider(journal)), optionsOf(journal, faults), {
+  const answer = mountConnect(app, (router) => router.service(RiderService, rider(journal)), optionsOf(journal, faults), {
     onFault: ({ error }) => write(journal, null, `fault ${String(error)}`),
     peerAddress: () => "",
     plainCalls,
   });
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: (request) => app.fetch(request), maxRequestBodySize: 64 * 1_048_576 });
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: answer, maxRequestBodySize: 64 * 1_048_576 });
   return { server, ask: (id: string, request: OddRequest) => ask(server.url, journal, id, request) };
 }
 
@@ -85,9 +86,9 @@ function sentHeaders({ headers, body, isChunked }: OddRequest): Headers {
 type Faults = { record(id: string | null, line: string): void };
 
 /** The chain of the edge, with eyes on both ends of it. */
-function optionsOf(journal: Journal, faults: Faults): ConnectRouterOptions {
+function optionsOf(journal: Journal, faults: Faults): EdgeOptions {
   return {
-    requestGate: edgeGate((context) => {
+    gate: edgeGate((context) => {
       write(journal, context.requestHeader.get(caseHeader), `gate ${context.requestMethod} ${new URL(context.url).pathname}`);
       const authorization = context.requestHeader.get("authorization") ?? "";
       if (authorization === "") throw apiError("TOKEN_MISSING", "There is no token");
@@ -95,34 +96,32 @@ function optionsOf(journal: Journal, faults: Faults): ConnectRouterOptions {
       context.responseHeader.set("x-gate", "passed");
       context.requestHeader.set("traceparent", "set by the gate");
     }),
-    interceptors: [
+    layers: [
       watching("outside", journal),
       errorMapping(({ error }) => faults.record(null, String(error))),
-      admission(),
+      admission,
       unaryDeadline(10_000),
       endStreams(new AbortController().signal),
-      fieldValidation(),
+      fieldValidation,
       watching("inside", journal),
     ],
     readMaxBytes: 1_048_576,
   };
 }
 
-function watching(place: string, journal: Journal): Interceptor {
-  return (next) => async (request) => {
-    const id = request.header.get(caseHeader);
-    const message = request.stream ? "stream" : JSON.stringify(request.message, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
-    write(journal, id, `${place} ${request.requestMethod} ${request.method.name} ${request.header.get("traceparent")} ${message}`);
-    try {
-      const response = await next(request);
-      response.header.append("x-watched", place);
-      write(journal, id, `${place} ok ${[...response.header].join(" ")}`);
-      return response;
-    } catch (error) {
-      write(journal, id, `${place} ${error instanceof ConnectError ? `${Code[error.code]}: ${error.rawMessage}` : String(error)}`);
-      throw error;
-    }
+function watching(place: string, journal: Journal): CallLayer {
+  return {
+    unary({ header, method, message }) {
+      const id = header.get(caseHeader);
+      const shown = JSON.stringify(message, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
+      write(journal, id, `${place} ${method.name} ${header.get("traceparent")} ${shown}`);
+      return (failure) => write(journal, id, `${place} ${failure === undefined ? "ok" : wordsOf(failure.error)}`);
+    },
   };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof ConnectError ? `${Code[error.code]}: ${error.rawMessage}` : String(error);
 }
 
 function write(journal: Journal, id: string | null, line: string): void {

@@ -1,6 +1,8 @@
 /** How long calls take and how they end, by the names of the OpenTelemetry conventions. Labels are methods and codes only. */
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Meter, UpDownCounter } from "@opentelemetry/api";
+import type { CallLayer } from "./call-layer.ts";
+import { methodName } from "./method-name.ts";
 
 export interface CallMetrics {
   /** `status` is a Connect code in its wire spelling, or "ok". */
@@ -19,20 +21,33 @@ export function createCallMetrics(meter: Meter): CallMetrics {
 }
 
 /** Outside of the error mapping: it sees errors as the caller will. */
-export function callMeasuring(metrics: CallMetrics): Interceptor {
-  return (next) => async (request) => {
-    const method = `${request.service.typeName}/${request.method.name}`;
-    const startMs = performance.now();
-    const record = (status: string): void => metrics.record(method, status, (performance.now() - startMs) / 1_000);
-    try {
-      const response = await next(request);
-      record("ok");
-      return response.stream ? { ...response, message: counted(response.message, metrics.openStreams, method) } : response;
-    } catch (error) {
-      record(error instanceof ConnectError ? codeName(error.code) : "internal");
-      throw error;
-    }
+export function callMeasuring(metrics: CallMetrics): CallLayer {
+  return {
+    unary() {
+      const startMs = performance.now();
+      return (failure, { method }) => {
+        const status = failure === undefined ? "ok" : statusOf(failure.error);
+        metrics.record(methodName(method), status, (performance.now() - startMs) / 1_000);
+      };
+    },
+    stream: (next) => async (request) => {
+      const method = methodName(request.method);
+      const startMs = performance.now();
+      const record = (status: string): void => metrics.record(method, status, (performance.now() - startMs) / 1_000);
+      try {
+        const response = await next(request);
+        record("ok");
+        return { ...response, message: counted(response.message, metrics.openStreams, method) };
+      } catch (error) {
+        record(statusOf(error));
+        throw error;
+      }
+    },
   };
+}
+
+function statusOf(error: unknown): string {
+  return error instanceof ConnectError ? codeName(error.code) : "internal";
 }
 
 /** A code in its wire spelling, such as "not_found". */

@@ -9,6 +9,7 @@ import { edgeTracing } from "./call-tracing.ts";
 import { asService, onBehalfOf } from "./caller.ts";
 import { h2cTransport, listenInternal } from "./h2c.ts";
 import { createInMemoryTransport } from "./in-memory.ts";
+import { layerInterceptor } from "./layer-interceptor.ts";
 import { apiError } from "./refusal-error.ts";
 
 const rideId = "0199c0de-0000-7000-8000-000000000001";
@@ -158,7 +159,7 @@ describe("edgeTracing()", () => {
             return {};
           },
         }),
-      { router: { interceptors: [edgeTracing({ tracer, ids: createSequentialIds(1), untraced: new Set() })] } },
+      { router: { interceptors: [layerInterceptor([edgeTracing({ tracer, ids: createSequentialIds(1), untraced: new Set() })])] } },
     );
     await createClient(CoordinatorService, edge).getRide({ rideId }, header === undefined ? {} : { headers: { traceparent: header } });
     return seen;

@@ -5,10 +5,12 @@
  * span, so that quiet traffic costs nothing. Spans hold method, code, reason and ride id; never a message's contents or an
  * error's words, which quote values.
  */
-import { Code, ConnectError, type Interceptor, type StreamRequest, type UnaryRequest } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor, type StreamRequest, type StreamResponse, type UnaryRequest } from "@connectrpc/connect";
 import { type Context, context, isSpanContextValid, propagation, type Span, SpanKind, SpanStatusCode, type Tracer } from "@opentelemetry/api";
 import type { IdSource } from "@ridegrid/domain";
+import type { CallEnd, CallLayer, StreamNext, UnaryCall } from "./call-layer.ts";
 import { type CallMetrics, codeName } from "./call-metrics.ts";
+import { methodName } from "./method-name.ts";
 import { reasonOf } from "./refusal-error.ts";
 import { contextFrom, enter, isTraceparent, rideIdIn, traceHeader } from "./trace-context.ts";
 
@@ -22,62 +24,93 @@ export type EdgeTracingOptions = {
   readonly untraced: ReadonlySet<string>;
 };
 
-/** The outermost interceptor of the public edge: whatever the client sent, the call goes on with a `traceparent` that is one. */
-export function edgeTracing({ tracer, ids, untraced }: EdgeTracingOptions): Interceptor {
-  return (next) => (request) => {
+/** The outermost layer of the public edge: whatever the client sent, the call goes on with a `traceparent` that is one. */
+export function edgeTracing({ tracer, ids, untraced }: EdgeTracingOptions): CallLayer {
+  const begin = (request: Traceable): Span | undefined => {
     const { header } = request;
-    if (!isTraceparent(header.get(traceHeader))) header.delete(traceHeader);
-    if (untraced.has(request.method.name)) return next(request);
+    const isTraced = isTraceparent(header.get(traceHeader));
+    if (!isTraced) header.delete(traceHeader);
+    if (untraced.has(request.method.name)) return undefined;
     const span = startSpan(tracer, SpanKind.SERVER, request);
-    if (span !== undefined) return within(span, request, next);
     // Tracing is off: still one id for the logs and events of this call, marked as not sampled.
-    if (!header.has(traceHeader)) header.set(traceHeader, newTraceparent(ids));
-    return next(request);
+    if (span === undefined && !isTraced) header.set(traceHeader, newTraceparent(ids));
+    return span;
   };
+  return spanning(begin);
 }
 
-/** The outermost interceptor of an internal server. */
-export function serverTracing(tracer: Tracer): Interceptor {
-  return continuing(tracer, SpanKind.SERVER);
+/** The outermost layer of an internal server. */
+export function serverTracing(tracer: Tracer): CallLayer {
+  return spanning((request) => continued(tracer, SpanKind.SERVER, request));
 }
 
 /** The outermost interceptor of a client: one span for the call with all that happens to it. */
 export function clientTracing(tracer: Tracer): Interceptor {
-  return continuing(tracer, SpanKind.CLIENT);
-}
-
-function continuing(tracer: Tracer, kind: SpanKind): Interceptor {
-  return (next) => (request) => {
-    const span = request.header.has(traceHeader) ? startSpan(tracer, kind, request) : undefined;
-    return span === undefined ? next(request) : within(span, request, next);
+  return (next) => async (request) => {
+    const span = continued(tracer, SpanKind.CLIENT, request);
+    if (span === undefined) return next(request);
+    const active = enter(span, request.header, request.stream ? undefined : rideOf(span, request.message));
+    try {
+      const response = await context.with(active, () => next(request));
+      if (response.stream) return { ...response, message: streamed(response.message, span, active) };
+      succeed(span);
+      return response;
+    } catch (error) {
+      fail(span, error);
+      throw error;
+    }
   };
 }
 
-type AnyRequest = UnaryRequest | StreamRequest;
-type Next = Parameters<Interceptor>[0];
+function spanning(begin: (request: Traceable) => Span | undefined): CallLayer {
+  return {
+    unary(call) {
+      const span = begin(call);
+      return span === undefined ? undefined : inside(span, call);
+    },
+    stream: (next) => (request) => {
+      const span = begin(request);
+      return span === undefined ? next(request) : streamInside(span, request, next);
+    },
+  };
+}
+
+type Traceable = Pick<UnaryRequest | StreamRequest | UnaryCall, "method" | "header">;
+
+function continued(tracer: Tracer, kind: SpanKind, request: Traceable): Span | undefined {
+  return request.header.has(traceHeader) ? startSpan(tracer, kind, request) : undefined;
+}
 
 /** Undefined while tracing is off. */
-function startSpan(tracer: Tracer, kind: SpanKind, { service, method, header }: AnyRequest): Span | undefined {
+function startSpan(tracer: Tracer, kind: SpanKind, { method, header }: Traceable): Span | undefined {
   // Asked first: making attributes for nobody would cost more than all the rest.
   if (propagation.fields().length === 0) return undefined;
-  const name = `${service.typeName}/${method.name}`;
+  const name = methodName(method);
   const span = tracer.startSpan(name, { kind, attributes: { "rpc.system.name": "connectrpc", "rpc.method": name } }, contextFrom(header));
   return isSpanContextValid(span.spanContext()) && span.spanContext().isRemote !== true ? span : undefined;
 }
 
-async function within(span: Span, request: AnyRequest, next: Next): ReturnType<Next> {
-  const rideId = request.stream ? undefined : rideIdIn(request.message);
-  if (rideId !== undefined) span.setAttribute("ridegrid.ride_id", rideId);
-  const active = enter(span, request.header, rideId);
+function inside(span: Span, call: UnaryCall): CallEnd {
+  call.activeContext = enter(span, call.header, rideOf(span, call.message));
+  return (failure) => (failure === undefined ? succeed(span) : fail(span, failure.error));
+}
+
+async function streamInside(span: Span, request: StreamRequest, next: StreamNext): Promise<StreamResponse> {
+  const active = enter(span, request.header, undefined);
   try {
     const response = await context.with(active, () => next(request));
-    if (response.stream) return { ...response, message: streamed(response.message, span, active) };
-    succeed(span);
-    return response;
+    return { ...response, message: streamed(response.message, span, active) };
   } catch (error) {
     fail(span, error);
     throw error;
   }
+}
+
+/** The ride that a message is about, which its span is found by. */
+function rideOf(span: Span, message: object): string | undefined {
+  const rideId = rideIdIn(message);
+  if (rideId !== undefined) span.setAttribute("ridegrid.ride_id", rideId);
+  return rideId;
 }
 
 /** The span of a stream lasts as long as it; none for each message. */
@@ -117,6 +150,6 @@ function fail(span: Span, error: unknown): void {
 
 /** W3C trace context of a trace that nobody records. */
 function newTraceparent(ids: IdSource): string {
-  const traceId = ids.uuid().replaceAll("-", "");
-  return `00-${traceId}-${ids.uuid().replaceAll("-", "").slice(16)}-00`;
+  const id = ids.uuid().replaceAll("-", "");
+  return `00-${id}-${id.slice(16)}-00`;
 }

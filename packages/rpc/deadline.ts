@@ -3,38 +3,36 @@
  *
  * The library aborts a handler's signal at the deadline and then waits for the handler; this answers at once.
  */
-import type { Interceptor, UnaryRequest } from "@connectrpc/connect";
+import type { CallEnd, CallLayer, UnaryCall } from "./call-layer.ts";
+import { deadlineTickMs } from "./limits.ts";
 import { apiError } from "./refusal-error.ts";
 
-export function unaryDeadline(defaultTimeoutMs: number): Interceptor {
-  return (next) => (request) => (request.stream ? next(request) : withinDeadline(request, next, defaultTimeoutMs));
+export function unaryDeadline(defaultTimeoutMs: number): CallLayer {
+  const waiting = createDeadlines(defaultTimeoutMs);
+  return { unary: (call) => (call.hasDeadline ? undefined : waiting(call)) };
 }
 
-/** By hand: AbortSignal.any and a race of promises cost as much as all the other interceptors together. */
-function withinDeadline(request: UnaryRequest, next: Next, defaultTimeoutMs: number): ReturnType<Next> {
-  const ownDeadline = request.header.has("connect-timeout-ms") || request.header.has("grpc-timeout");
-  const limit = new AbortController();
-  const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<Next>>>();
-  const end = (reason: unknown): void => {
-    limit.abort(reason);
-    reject(reason);
+/** All calls wait equally long, so one timer looks at them now and then, the oldest first: a timer for each costs as much as its layers. */
+function createDeadlines(timeoutMs: number): (call: UnaryCall) => CallEnd {
+  const deadlines = new Map<UnaryCall, number>();
+  let isTicking = false;
+  const tick = (): void => {
+    const nowMs = performance.now();
+    for (const [call, deadlineMs] of deadlines) {
+      if (deadlineMs > nowMs) break;
+      deadlines.delete(call);
+      call.interrupt(apiError("DEADLINE_EXCEEDED", `Cannot answer ${call.method.name} within ${timeoutMs} ms`));
+    }
+    isTicking = deadlines.size > 0;
+    if (isTicking) setTimeout(tick, Math.min(deadlineTickMs, timeoutMs));
   };
-  const passed = (): void => end(apiError("DEADLINE_EXCEEDED", `Cannot answer ${request.method.name} within ${defaultTimeoutMs} ms`));
-  const timer = ownDeadline ? undefined : setTimeout(passed, defaultTimeoutMs);
-  // Stays until the call's own signal ends, which it does with the call: what a handler started hears of it.
-  if (request.signal.aborted) end(request.signal.reason);
-  else request.signal.addEventListener("abort", () => end(request.signal.reason), { once: true });
-  void answer(next, { ...request, signal: limit.signal })
-    .then(resolve, reject)
-    .finally(() => clearTimeout(timer));
-  return promise;
-}
-
-type Next = Parameters<Interceptor>[0];
-
-/** An interceptor further in may throw before it returns a promise. */
-async function answer(next: Next, request: UnaryRequest): ReturnType<Next> {
-  return next(request);
+  const end: CallEnd = (_, call) => void deadlines.delete(call);
+  return (call) => {
+    deadlines.set(call, performance.now() + timeoutMs);
+    if (!isTicking) setTimeout(tick, Math.min(deadlineTickMs, timeoutMs));
+    isTicking = true;
+    return end;
+  };
 }
 
 /** Settles as the promise does, or rejects with the signal's reason, whichever comes first. */

@@ -3,7 +3,9 @@
  *
  * Faults nobody foresaw become `internal` without a word of their own; `onFault` is told, so that a log has the rest.
  */
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { CallEnd, CallLayer } from "./call-layer.ts";
+import { methodName } from "./method-name.ts";
 import { apiError, reasonOf } from "./refusal-error.ts";
 import { rideIdIn, traceIdIn } from "./trace-context.ts";
 
@@ -11,18 +13,26 @@ import { rideIdIn, traceIdIn } from "./trace-context.ts";
 export type Fault = { readonly method: string; readonly error: unknown; readonly traceId?: string | undefined; readonly rideId?: string | undefined };
 export type FaultLog = (fault: Fault) => void;
 
-/** The outermost interceptor of every server. */
-export function errorMapping(onFault: FaultLog): Interceptor {
-  return (next) => async (request) => {
-    const method = `${request.service.typeName}/${request.method.name}`;
-    const about = () => ({ traceId: traceIdIn(request.header), rideId: request.stream ? undefined : rideIdIn(request.message) });
-    const map = (error: unknown): ConnectError => toApiError(error, (cause) => onFault({ method, error: cause, ...about() }));
-    try {
-      const response = await next(request);
-      return response.stream ? { ...response, message: mapped(response.message, map) } : response;
-    } catch (error) {
-      throw map(error);
-    }
+/** Outside of all layers that may fail. */
+export function errorMapping(onFault: FaultLog): CallLayer {
+  const end: CallEnd = (failure, { method, header, message }) => {
+    if (failure === undefined) return;
+    const about = () => ({ method: methodName(method), traceId: traceIdIn(header), rideId: rideIdIn(message) });
+    return { error: toApiError(failure.error, (error) => onFault({ ...about(), error })) };
+  };
+  return {
+    unary: () => end,
+    stream: (next) => async (request) => {
+      const { method, header } = request;
+      const map = (error: unknown): ConnectError =>
+        toApiError(error, (cause) => onFault({ method: methodName(method), error: cause, traceId: traceIdIn(header) }));
+      try {
+        const response = await next(request);
+        return { ...response, message: mapped(response.message, map) };
+      } catch (error) {
+        throw map(error);
+      }
+    },
   };
 }
 

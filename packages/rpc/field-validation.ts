@@ -5,17 +5,16 @@
 import { type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString, reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
-import type { Interceptor } from "@connectrpc/connect";
+import type { CallLayer } from "./call-layer.ts";
 import { apiError } from "./refusal-error.ts";
 
-export function fieldValidation(): Interceptor {
-  return (next) => (request) => {
-    const schema = request.method.input;
-    if (request.stream) return next({ ...request, message: checkedStream(schema, request.message) });
-    checkMessage(schema, request.message);
-    return next(request);
-  };
-}
+export const fieldValidation: CallLayer = {
+  unary({ method, message }) {
+    checkMessage(method.input, message);
+    return undefined;
+  },
+  stream: (next) => (request) => next({ ...request, message: checkedStream(request.method.input, request.message) }),
+};
 
 const validator = createValidator();
 

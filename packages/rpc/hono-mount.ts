@@ -1,9 +1,10 @@
 /**
- * The public services on Hono: Connect, gRPC-Web and JSON of all call shapes, through Bun's fetch handler.
+ * The public services before and on Hono: Connect, gRPC-Web and JSON of all call shapes, through Bun's fetch handler. A
+ * plain unary call is answered before Hono sees it.
  *
  * Native gRPC needs trailers, which Bun.serve does not send; it has a port of its own.
  */
-import { type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
+import { type ContextValues, createConnectRouter } from "@connectrpc/connect";
 import {
   createAsyncIterable,
   type UniversalServerRequest,
@@ -13,13 +14,14 @@ import {
 } from "@connectrpc/connect/protocol";
 import type { Hono } from "hono";
 import { edgeHandler } from "./edge-handler.ts";
+import { type EdgeOptions, routerOptions } from "./edge-options.ts";
 import { type FaultLog, toApiError } from "./error-mapping.ts";
 import { bareStatusError, thrownError, unknownMethodError } from "./http-error.ts";
 import { unaryImplementations } from "./implementations.ts";
 import type { Routes } from "./in-memory.ts";
 import { edgeBodyBytesMax } from "./limits.ts";
 import { withPeerAddress } from "./peer-address.ts";
-import { plainUnary } from "./plain-unary.ts";
+import { type PlainUnary, plainUnary } from "./plain-unary.ts";
 import { pushedConnect } from "./pushed-stream.connect.ts";
 import type { PushedMethod } from "./pushed-stream.ts";
 
@@ -32,34 +34,50 @@ export type MountOptions = {
   readonly pushed?: readonly PushedMethod[];
 };
 
-export function mountConnect(
-  app: Hono,
-  routes: Routes,
-  options: ConnectRouterOptions,
-  { onFault, peerAddress, plainCalls = true, pushed = [] }: MountOptions,
-): void {
-  const router = createConnectRouter({ ...options, grpc: false });
+export type Fetch = (request: Request) => Response | Promise<Response>;
+
+/** @returns what answers all requests: those of the services, and whatever else `app` answers. */
+export function mountConnect(app: Hono, routes: Routes, edgeOptions: EdgeOptions, options: MountOptions): Fetch {
+  const { onFault, peerAddress, plainCalls = true, pushed = [] } = options;
+  const router = createConnectRouter({ ...routerOptions(edgeOptions), grpc: false });
   const implementations = unaryImplementations(routes, router);
+  const valuesOf = (request: Request): ContextValues => withPeerAddress(() => peerAddress(request));
   for (const handler of router.handlers) {
     const edge = edgeHandler(handler);
-    const implementation = plainCalls ? implementations.get(handler.requestPath) : undefined;
-    const plain = implementation === undefined ? undefined : plainUnary(implementation, options);
     const isUnary = handler.method.methodKind === "unary";
     const pushedMethod = pushed.find(({ method }) => method === handler.method);
-    const push = pushedMethod === undefined ? undefined : pushedConnect(pushedMethod, options);
+    const push = pushedMethod === undefined ? undefined : pushedConnect(pushedMethod, routerOptions(edgeOptions));
     app.all(handler.requestPath, async (context) => {
       const { raw } = context.req;
-      const contextValues = withPeerAddress(() => peerAddress(raw));
-      const answered = plain?.(raw, contextValues) ?? push?.(raw, contextValues);
+      const contextValues = valuesOf(raw);
+      const answered = push?.(raw, contextValues);
       if (answered !== undefined) return answered;
       const response = await edge({ ...(isUnary ? unaryRequest(raw) : streamRequest(raw)), contextValues });
       if (response.body === undefined && response.status >= 400) return bareStatusError(response, handler);
       return isUnary ? unaryResponse(response) : universalServerResponseToFetch(response);
     });
   }
-  app.notFound((context) => unknownMethodError(context.req.path));
   // What is thrown outside a call: most often a caller that left while its body was read.
-  app.onError((error, context) => thrownError(toApiError(error, (cause) => onFault({ method: context.req.path, error: cause }))));
+  const thrown = (method: string, error: unknown): Response => thrownError(toApiError(error, (cause) => onFault({ method, error: cause })));
+  app.notFound((context) => unknownMethodError(context.req.path));
+  app.onError((error, context) => thrown(context.req.path, error));
+  if (!plainCalls) return (request) => app.fetch(request);
+  const plain = new Map<string, PlainUnary>([...implementations].map(([path, implementation]) => [path, plainUnary(implementation, edgeOptions)]));
+  return (request) => {
+    const path = pathOf(request.url);
+    return (
+      plain
+        .get(path)?.(request, valuesOf)
+        ?.catch((error: unknown) => thrown(path, error)) ?? app.fetch(request)
+    );
+  };
+}
+
+/** By hand: a URL object costs more than the whole way to the handler. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const end = url.indexOf("?", start);
+  return end < 0 ? url.slice(start) : url.slice(start, end);
 }
 
 /** "2.0" lets bidirectional streams through: Bun serves them on HTTP/1.1 as well as on h2c. */

@@ -1,6 +1,8 @@
 /** Calls between clients, gateways and services: errors, interceptors, transports, mounts, health and reflection. */
-export { admission, edgeGate } from "./admission.ts";
+export { admission, edgeGate, type Gate } from "./admission.ts";
 export { type ApiReason, apiReasons, isApiReason } from "./api-reason.ts";
+export { andThen, type Awaitable, recovered } from "./awaitable.ts";
+export type { CallLayer } from "./call-layer.ts";
 export { callMeasuring, type CallMetrics, codeName, createCallMetrics } from "./call-metrics.ts";
 export { type CallTelemetry, edgeTracing } from "./call-tracing.ts";
 export { asService, type Caller, callerHeaders, callerKey, callerOf, onBehalfOf, type Role } from "./caller.ts";
@@ -8,15 +10,17 @@ export { type Capacity, createCapacity } from "./capacity.ts";
 export { orAborted, unaryDeadline } from "./deadline.ts";
 export { dependencyCall } from "./dependency-call.ts";
 export { endStreams } from "./drain.ts";
+export type { EdgeOptions } from "./edge-options.ts";
 export { errorMapping, type Fault, type FaultLog, isConnectionFault, toApiError } from "./error-mapping.ts";
 export { checkMessage, fieldValidation } from "./field-validation.ts";
 export { h2cTransport, listenInternal, type ListenInternalOptions } from "./h2c.ts";
 export { type HealthOptions, registerHealth } from "./health.ts";
-export { mountConnect } from "./hono-mount.ts";
+export { type Fetch, mountConnect } from "./hono-mount.ts";
 export { type Http2Listener, listenHttp2 } from "./http2-listener.ts";
 export { createInMemoryTransport, type Routes } from "./in-memory.ts";
 export { type InternalPeers, internalServerOptions, type InternalServerOptions } from "./internal-server.ts";
 export { edgeBodyBytesMax, edgeCallTimeoutMs, internalCallTimeoutMs } from "./limits.ts";
+export { methodName } from "./method-name.ts";
 export { nativeGrpcHandler } from "./native-grpc.ts";
 export { peerAddressOf } from "./peer-address.ts";
 export type { Peer, PushedMethod, PushedStream } from "./pushed-stream.ts";

@@ -13,6 +13,7 @@ import { unaryDeadline } from "./deadline.ts";
 import { endStreams } from "./drain.ts";
 import { errorMapping, type FaultLog } from "./error-mapping.ts";
 import { fieldValidation } from "./field-validation.ts";
+import { layerInterceptor } from "./layer-interceptor.ts";
 import { edgeCallTimeoutMs, internalMessageBytesMax } from "./limits.ts";
 import { apiError } from "./refusal-error.ts";
 
@@ -33,11 +34,13 @@ export function internalServerOptions({ peers, onFault = () => {}, draining, tel
       context.values.set(callerKey, callerFromHeaders(context.requestHeader));
     },
     interceptors: [
-      ...(telemetry === undefined ? [] : [serverTracing(telemetry.tracer), callMeasuring(telemetry.calls)]),
-      errorMapping(onFault),
-      unaryDeadline(edgeCallTimeoutMs),
-      ...(draining === undefined ? [] : [endStreams(draining)]),
-      fieldValidation(),
+      layerInterceptor([
+        ...(telemetry === undefined ? [] : [serverTracing(telemetry.tracer), callMeasuring(telemetry.calls)]),
+        errorMapping(onFault),
+        unaryDeadline(edgeCallTimeoutMs),
+        ...(draining === undefined ? [] : [endStreams(draining)]),
+        fieldValidation,
+      ]),
     ],
     readMaxBytes: internalMessageBytesMax,
   };

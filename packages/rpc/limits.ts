@@ -4,6 +4,8 @@
 export const internalCallTimeoutMs = 5_000;
 /** A unary call from outside without a deadline gets this one. Longer than an internal call, so that its failure can still be told. */
 export const edgeCallTimeoutMs = 10_000;
+/** How often calls without a deadline of their own are looked at for the server's. */
+export const deadlineTickMs = 100;
 /** Whoever is told OVERLOADED comes back after this and a random part of the spread. */
 export const overloadDelayMinMs = 1_000;
 export const overloadDelaySpreadMs = 1_000;

@@ -1,9 +1,10 @@
 /** The public services as native gRPC, on a port of their own: `node:http2` sends the trailers that gRPC needs. */
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { Code, type ConnectRouterOptions, createConnectRouter } from "@connectrpc/connect";
+import { Code, createConnectRouter } from "@connectrpc/connect";
 import { compressionGzip, universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import { createMethodUrl } from "@connectrpc/connect/protocol";
 import { edgeHandler } from "./edge-handler.ts";
+import { type EdgeOptions, routerOptions } from "./edge-options.ts";
 import { type FaultLog, toApiError } from "./error-mapping.ts";
 import type { Routes } from "./in-memory.ts";
 import { withPeerAddress } from "./peer-address.ts";
@@ -12,14 +13,14 @@ import type { PushedMethod } from "./pushed-stream.ts";
 
 export function nativeGrpcHandler(
   routes: Routes,
-  options: ConnectRouterOptions,
+  options: EdgeOptions,
   onFault: FaultLog,
   pushed: readonly PushedMethod[] = [],
 ): (request: Http2ServerRequest, response: Http2ServerResponse) => void {
-  const router = createConnectRouter({ ...options, connect: false, grpcWeb: false, acceptCompression: [compressionGzip] });
+  const router = createConnectRouter({ ...routerOptions(options), connect: false, grpcWeb: false, acceptCompression: [compressionGzip] });
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, edgeHandler(handler)]));
-  const pushes = new Map(pushed.map((each) => [createMethodUrl("/", each.method), pushedGrpc(each, options)]));
+  const pushes = new Map(pushed.map((each) => [createMethodUrl("/", each.method), pushedGrpc(each, routerOptions(options))]));
   return (request, response) => {
     const path = request.url.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);

@@ -1,58 +1,86 @@
 /**
- * One plain call while it is answered: the library's handler context, made with one signal in place of three.
+ * One plain call while it is answered: what layers see of it, and the context that its handler gets, in one object.
  *
- * The signal ends at the caller's deadline, when the caller leaves, and when the call is over, as the library promises.
+ * What most handlers never ask for, a signal and trailers, is made when it is asked for. Such a context is passed on, not
+ * spread: a spread would make it all.
  */
-import { Code, ConnectError, type ConnectRouterOptions, type ContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { Message } from "@bufbuild/protobuf";
+import type { ContextValues, HandlerContext } from "@connectrpc/connect";
+import type { Context } from "@opentelemetry/api";
+import type { UnaryCall } from "./call-layer.ts";
 import type { UnaryImplementation } from "./implementations.ts";
+import { Interruption } from "./interruption.ts";
 
-export type PlainCall = { readonly context: HandlerContext; end(reason?: unknown): void };
-
-export type PlainCallOptions = {
-  readonly request: Request;
+export class PlainCall implements HandlerContext, UnaryCall {
+  readonly method: UnaryImplementation["method"];
+  readonly service: UnaryImplementation["method"]["parent"];
+  readonly protocolName = "connect";
+  readonly requestMethod = "POST";
   readonly values: ContextValues;
-  readonly implementation: UnaryImplementation;
-  readonly contentType: string;
+  readonly responseHeader: Headers;
+  /** Set once the body is decoded, before the first layer begins. */
+  message: Message;
+  activeContext: Context | undefined = undefined;
+  readonly #request: Request;
+  readonly #interruption: Interruption;
+  readonly #deadlineMs: number | undefined;
+  #trailer: Headers | undefined;
+
+  constructor(request: Request, method: UnaryImplementation["method"], values: ContextValues, start: PlainCallStart) {
+    this.#request = request;
+    this.#interruption = new Interruption(() => request.signal);
+    this.#deadlineMs = start.timeoutMs === undefined ? undefined : performance.now() + start.timeoutMs;
+    this.method = method;
+    this.service = method.parent;
+    this.values = values;
+    this.message = start.message;
+    this.responseHeader = new Headers(start.responseHeader);
+  }
+
+  get url(): string {
+    return this.#request.url;
+  }
+  /** The request is nobody else's, so its headers are the call's own. */
+  get requestHeader(): Headers {
+    return this.#request.headers;
+  }
+  get header(): Headers {
+    return this.#request.headers;
+  }
+  get contextValues(): ContextValues {
+    return this.values;
+  }
+  get hasDeadline(): boolean {
+    return this.#deadlineMs !== undefined;
+  }
+  get signal(): AbortSignal {
+    return this.#interruption.signal;
+  }
+  get responseTrailer(): Headers {
+    return (this.#trailer ??= new Headers());
+  }
+  /** Undefined when nobody set one. */
+  get trailers(): Headers | undefined {
+    return this.#trailer;
+  }
+
+  timeoutMs(): number | undefined {
+    return this.#deadlineMs === undefined ? undefined : Math.max(0, Math.ceil(this.#deadlineMs - performance.now()));
+  }
+  interrupt(reason: unknown): void {
+    this.#interruption.interrupt(reason);
+  }
+  untilInterrupted<T>(answer: Promise<T>): Promise<T> {
+    return this.#interruption.untilInterrupted(answer);
+  }
+  over(reason?: unknown): void {
+    this.#interruption.over(reason);
+  }
+}
+
+export type PlainCallStart = {
   readonly timeoutMs: number | undefined;
-  readonly shutdownSignal: ConnectRouterOptions["shutdownSignal"];
+  /** The empty one. */
+  readonly message: Message;
+  readonly responseHeader: Headers;
 };
-
-/** A fresh exception would cost as much as the rest of a small call: it would hold a stack that nobody reads. */
-const over = new DOMException("The call is over", "AbortError");
-
-export function beginPlainCall({ request, values, implementation, contentType, timeoutMs, shutdownSignal }: PlainCallOptions): PlainCall {
-  const controller = new AbortController();
-  const sources = shutdownSignal === undefined ? [request.signal] : [request.signal, shutdownSignal];
-  const unlink = sources.map((source) => link(source, controller));
-  const timer =
-    timeoutMs === undefined ? undefined : setTimeout(() => controller.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded)), timeoutMs);
-  const deadlineMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
-  const { method } = implementation;
-  return {
-    context: {
-      method,
-      service: method.parent,
-      signal: controller.signal,
-      timeoutMs: () => (deadlineMs === undefined ? undefined : Math.max(0, Math.ceil(deadlineMs - performance.now()))),
-      requestMethod: "POST",
-      requestHeader: new Headers(request.headers),
-      responseHeader: new Headers({ "content-type": contentType }),
-      responseTrailer: new Headers(),
-      protocolName: "connect",
-      values,
-      url: request.url,
-    },
-    end(reason = over) {
-      clearTimeout(timer);
-      for (const each of unlink) each();
-      controller.abort(reason);
-    },
-  };
-}
-
-function link(source: AbortSignal, controller: AbortController): () => void {
-  const onAbort = (): void => controller.abort(source.reason);
-  if (source.aborted) onAbort();
-  else source.addEventListener("abort", onAbort, { once: true });
-  return () => source.removeEventListener("abort", onAbort);
-}

@@ -1,111 +1,98 @@
 /**
  * The plain unary call, which is nearly every call: a Connect POST of JSON or protobuf, not compressed, its size known.
  *
- * Gate, interceptors, implementation and codecs are the very ones that the library's handler runs, in its order. What is
- * not plain by its headers is refused before anything is read, and is the library's.
+ * Gate, layers and implementation are the very ones that the library's handler runs, in its order. What is not plain by
+ * its headers is refused before anything is read, and is the library's.
  */
-import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouterOptions, type ContextValues } from "@connectrpc/connect";
-import {
-  createMethodSerializationLookup,
-  invokeUnaryImplementation,
-  mergeNonProtocolHeaders,
-  type MethodSerializationLookup,
-  validateUniversalHandlerOptions,
-} from "@connectrpc/connect/protocol";
+import { create, type DescMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
+import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, contentTypeUnaryJson, contentTypeUnaryProto, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { admitWith } from "./admission.ts";
-import { undecodable, unknownEnum } from "./body-refusal.ts";
+import { andThen } from "./awaitable.ts";
+import { type CallBegin, throughLayers, unaryBegins } from "./call-layer.ts";
+import type { EdgeOptions } from "./edge-options.ts";
 import type { UnaryImplementation } from "./implementations.ts";
 import { edgeBodyBytesMax } from "./limits.ts";
-import { beginPlainCall, type PlainCall } from "./plain-call.ts";
+import { PlainCall } from "./plain-call.ts";
+import { jsonCodec, type PlainCodec, protoCodec } from "./plain-codec.ts";
 
 /** Undefined when the request is not plain; its body is untouched then. */
-export type PlainUnary = (request: Request, values: ContextValues) => Promise<Response> | undefined;
+export type PlainUnary = (request: Request, values: (request: Request) => ContextValues) => Promise<Response> | undefined;
 
-type Method = {
-  readonly implementation: UnaryImplementation;
-  readonly options: ReturnType<typeof validateUniversalHandlerOptions>;
-  readonly codecs: MethodSerializationLookup<DescMessage, DescMessage>;
-};
-
-export function plainUnary(implementation: UnaryImplementation, routerOptions: ConnectRouterOptions): PlainUnary {
-  const options = validateUniversalHandlerOptions(routerOptions);
-  const codecs = createMethodSerializationLookup(implementation.method, options.binaryOptions, options.jsonOptions, options);
-  const method: Method = { implementation, options, codecs };
-  return (request, values) => (isPlain(request, options) ? answer(method, request, values) : undefined);
+export function plainUnary(implementation: UnaryImplementation, options: EdgeOptions): PlainUnary {
+  const { method } = implementation;
+  const shared = { implementation, options, begins: unaryBegins(options.layers), empty: create(method.input) };
+  const json = { ...shared, codec: jsonCodec(method, options.jsonOptions) };
+  const proto = { ...shared, codec: protoCodec(method) };
+  return (request, values) => {
+    if (!isPlain(request, options)) return undefined;
+    return request.headers.get("content-type") === contentTypeUnaryProto ? answer(proto, request, values(request)) : answer(json, request, values(request));
+  };
 }
 
+type Method<Body> = {
+  readonly implementation: UnaryImplementation;
+  readonly options: EdgeOptions;
+  readonly begins: readonly CallBegin[];
+  readonly empty: Message;
+  readonly codec: PlainCodec<Body>;
+};
+
 /** A length that is missing, a coding, another protocol version, a timeout that is none: the library knows what to say. */
-export function isPlain({ method, headers }: Pick<Request, "method" | "headers">, options: Method["options"]): boolean {
+export function isPlain({ method, headers }: Pick<Request, "method" | "headers">, { readMaxBytes }: Pick<EdgeOptions, "readMaxBytes">): boolean {
   if (method !== "POST") return false;
   const contentType = headers.get("content-type");
   if (contentType !== contentTypeUnaryJson && contentType !== contentTypeUnaryProto) return false;
   const length = headers.get("content-length");
-  if (length === null || !(Number(length) <= Math.min(edgeBodyBytesMax, options.readMaxBytes))) return false;
-  if (headers.has("content-encoding") || (options.acceptCompression.length > 0 && headers.has("accept-encoding"))) return false;
+  if (length === null || !(Number(length) <= Math.min(edgeBodyBytesMax, readMaxBytes))) return false;
+  if (headers.has("content-encoding")) return false;
   const version = headers.get("connect-protocol-version");
-  if (version === null ? options.requireConnectProtocolHeader : version !== "1") return false;
+  if (version !== null && version !== "1") return false;
   const timeout = headers.get("connect-timeout-ms");
-  return timeout === null || (/^[1-9]\d{0,8}$/.test(timeout) && Number(timeout) <= options.maxTimeoutMs);
+  return timeout === null || /^[1-9]\d{0,8}$/.test(timeout);
 }
 
-async function answer(method: Method, request: Request, values: ContextValues): Promise<Response> {
-  const contentType = request.headers.get("content-type") ?? "";
+async function answer<Body>(method: Method<Body>, request: Request, values: ContextValues): Promise<Response> {
   const timeout = request.headers.get("connect-timeout-ms");
-  const body = await request.bytes();
-  const { implementation, options } = method;
-  const call = beginPlainCall({
-    request,
-    values,
-    implementation,
-    contentType,
-    timeoutMs: timeout === null ? undefined : Number(timeout),
-    shutdownSignal: options.shutdownSignal,
-  });
+  const { implementation, options, begins, empty, codec } = method;
+  const body = await codec.read(request);
+  const timeoutMs = timeout === null ? undefined : Number(timeout);
+  const call = new PlainCall(request, implementation.method, values, { timeoutMs, message: empty, responseHeader: codec.responseHeader });
+  const whole = (given: MessageInitShape<DescMessage>): Message => create(call.method.output, given);
+  const timer = timeoutMs === undefined ? undefined : setTimeout(() => call.interrupt(timedOut()), timeoutMs);
   try {
-    return respond(call, 200, await invoke(method, call, body, contentType === contentTypeUnaryProto));
+    // The gate comes before the body is decoded, as in the library: who may not call costs no more than that.
+    const gated = options.gate?.(call);
+    if (gated instanceof Promise) await gated;
+    const message = codec.decode(body);
+    if (message instanceof ConnectError) admitWith(values, { reached: false, passed: call, refusal: message });
+    else call.message = message;
+    const output = await throughLayers(begins, call, () => andThen(implementation.impl(call.message, call), whole));
+    return respond(call, 200, codec.encode(output));
   } catch (error) {
-    call.end(error);
+    call.over(error);
     return failure(call, error instanceof ConnectError ? error : new ConnectError("internal error", Code.Internal, undefined, undefined, error), options);
   } finally {
-    call.end();
+    clearTimeout(timer);
+    call.over();
   }
 }
 
-async function invoke({ implementation, options, codecs }: Method, { context }: PlainCall, body: Uint8Array, isBinary: boolean): Promise<Uint8Array> {
-  // The gate comes before the body is decoded, as in the library: who may not call costs no more than that.
-  if (options.requestGate !== undefined) await options.requestGate(context);
-  const { input } = implementation.method;
-  const decoded = decode(codecs, input, body, isBinary);
-  if (decoded instanceof ConnectError) admitWith(context.values, { reached: false, passed: context, refusal: decoded });
-  const message = decoded instanceof ConnectError ? create(input) : decoded;
-  const output = await invokeUnaryImplementation(implementation, context, message, options.interceptors);
-  return codecs.getO(isBinary).serialize(output);
+function timedOut(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }
 
-function decode(codecs: Method["codecs"], input: DescMessage, body: Uint8Array, isBinary: boolean): Message | ConnectError {
-  const json = (): string | undefined => (isBinary ? undefined : new TextDecoder().decode(body));
-  const refusal = isBinary ? undefined : unknownEnum(input, json);
-  if (refusal !== undefined) return refusal;
-  try {
-    return codecs.getI(isBinary).parse(body);
-  } catch {
-    return undecodable(input, json());
-  }
-}
-
-function failure(call: PlainCall, error: ConnectError, options: Method["options"]): Response {
-  const { responseHeader } = call.context;
+function failure(call: PlainCall, error: ConnectError, { jsonOptions }: EdgeOptions): Response {
+  const { responseHeader } = call;
   responseHeader.set("content-type", contentTypeUnaryJson);
   // An error that another server made keeps its headers to itself.
   if (!("isWireError" in error && error.isWireError === true)) mergeNonProtocolHeaders(responseHeader, error.metadata);
-  return respond(call, codeToHttpStatus(error.code), errorToJsonBytes(error, options.jsonOptions));
+  return respond(call, codeToHttpStatus(error.code), Uint8Array.from(errorToJsonBytes(error, jsonOptions)));
 }
 
 /** Connect's unary trailers are headers with a prefix. */
-function respond({ context }: PlainCall, status: number, body: Uint8Array): Response {
-  const { responseHeader, responseTrailer } = context;
-  responseTrailer.forEach((value, name) => responseHeader.append(`trailer-${name}`, value));
-  return new Response(new Uint8Array(body), { status, headers: responseHeader });
+function respond({ responseHeader, trailers }: PlainCall, status: number, body: string | Uint8Array<ArrayBuffer>): Response {
+  trailers?.forEach((value, name) => responseHeader.append(`trailer-${name}`, value));
+  return new Response(body, { status, headers: responseHeader });
 }

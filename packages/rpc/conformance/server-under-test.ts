@@ -5,11 +5,11 @@
  * Connect and gRPC-Web come through the gateway's mount on Bun.serve, native gRPC through its handler on node:http2.
  */
 import { create, createRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { ConnectRouterOptions } from "@connectrpc/connect";
 import { Hono } from "hono";
 import { admission } from "../admission.ts";
 import { unaryDeadline } from "../deadline.ts";
 import { endStreams } from "../drain.ts";
+import type { EdgeOptions } from "../edge-options.ts";
 import { fieldValidation } from "../field-validation.ts";
 import { mountConnect } from "../hono-mount.ts";
 import { listenHttp2 } from "../http2-listener.ts";
@@ -35,22 +35,22 @@ length.writeUInt32BE(answer.byteLength);
 await Bun.write(Bun.stdout, Buffer.concat([length, answer]));
 process.on("SIGTERM", () => process.exit(0));
 
-/** The edge's interceptors, but for those that answer in RideGrid's own words: the suite asks for its errors back. */
-function optionsWith(messageBytesMax: number): ConnectRouterOptions {
+/** The edge's layers, but for those that answer in RideGrid's own words: the suite asks for its errors back. */
+function optionsWith(messageBytesMax: number): EdgeOptions {
   return {
-    interceptors: [admission(), unaryDeadline(edgeCallTimeoutMs), endStreams(new AbortController().signal), fieldValidation()],
+    layers: [admission, unaryDeadline(edgeCallTimeoutMs), endStreams(new AbortController().signal), fieldValidation],
     readMaxBytes: messageBytesMax === 0 ? edgeBodyBytesMax : messageBytesMax,
     jsonOptions: { registry: createRegistry(file_connectrpc_conformance_v1_service) },
   };
 }
 
-async function listenPublic(options: ConnectRouterOptions): Promise<number> {
+async function listenPublic(options: EdgeOptions): Promise<number> {
   const app = new Hono();
-  mountConnect(app, routes, options, { onFault, peerAddress: () => "" });
-  return Bun.serve({ hostname: host, port: 0, http2: true, idleTimeout: 0, fetch: (request) => app.fetch(request) }).port ?? 0;
+  const fetch = mountConnect(app, routes, options, { onFault, peerAddress: () => "" });
+  return Bun.serve({ hostname: host, port: 0, http2: true, idleTimeout: 0, fetch }).port ?? 0;
 }
 
-async function listenNative(options: ConnectRouterOptions): Promise<number> {
+async function listenNative(options: EdgeOptions): Promise<number> {
   return (await listenHttp2({ host, port: 0, handler: nativeGrpcHandler(routes, options, onFault) })).port;
 }
 

@@ -1,0 +1,64 @@
+/**
+ * What ends a call before its handler does: a deadline, or a caller that leaves. The answer does not wait for the handler
+ * then, whose signal aborts.
+ *
+ * The signal is made when somebody asks for it, and only then is the caller listened to: for a small call both would cost
+ * more than all the rest.
+ */
+export class Interruption {
+  readonly #caller: () => AbortSignal;
+  #controller: AbortController | undefined;
+  #listened: AbortSignal | undefined;
+  #ended: { readonly reason: unknown } | undefined;
+  #reject: ((reason: unknown) => void) | undefined;
+
+  /** `caller`: the signal of whoever called. */
+  constructor(caller: () => AbortSignal) {
+    this.#caller = caller;
+  }
+
+  /** Aborts when the call is interrupted, and when it is over. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) this.#listen((this.#controller = new AbortController()));
+    return this.#controller.signal;
+  }
+
+  interrupt(reason: unknown): void {
+    if (this.#ended !== undefined) return;
+    this.#end(reason);
+    this.#reject?.(reason);
+  }
+
+  /** What the handler promised, or a rejection with the reason of an interruption, whichever comes first. */
+  untilInterrupted<T>(answer: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#reject = reject;
+      answer.then(resolve, reject);
+      if (this.#ended !== undefined) reject(this.#ended.reason);
+    });
+  }
+
+  /** The call is answered: what its handler left behind hears of it. */
+  over(reason: unknown = over): void {
+    if (this.#ended === undefined) this.#end(reason);
+  }
+
+  #end(reason: unknown): void {
+    this.#ended = { reason };
+    this.#listened?.removeEventListener("abort", this.#onLeft);
+    this.#controller?.abort(reason);
+  }
+
+  #listen(controller: AbortController): void {
+    if (this.#ended !== undefined) return controller.abort(this.#ended.reason);
+    const caller = this.#caller();
+    if (caller.aborted) return this.interrupt(caller.reason);
+    this.#listened = caller;
+    caller.addEventListener("abort", this.#onLeft, { once: true });
+  }
+
+  readonly #onLeft = (): void => this.interrupt(this.#listened?.reason);
+}
+
+/** A fresh exception would cost as much as the rest of a small call: it would hold a stack that nobody reads. */
+const over = new DOMException("The call is over", "AbortError");

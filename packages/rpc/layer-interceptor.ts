@@ -1,0 +1,44 @@
+/** Layers as the library takes them, all in one interceptor: for what is not plain, for streams, and for servers of its own. */
+import type { Interceptor, StreamRequest, UnaryRequest } from "@connectrpc/connect";
+import { type CallLayer, type StreamNext, throughLayers, unaryBegins, type UnaryCall } from "./call-layer.ts";
+import { Interruption } from "./interruption.ts";
+
+export function layerInterceptor(layers: readonly CallLayer[]): Interceptor {
+  const begins = unaryBegins(layers);
+  const streams = layers.flatMap(({ stream }) => (stream === undefined ? [] : [stream]));
+  return (next) => async (request) => {
+    if (request.stream) return streams.reduceRight<StreamNext>((inner, layer) => layer(inner), streamNext(next))(request);
+    const interruption = new Interruption(() => request.signal);
+    const { signal } = interruption;
+    try {
+      return await throughLayers(begins, unaryCall(request, interruption), () => next({ ...request, signal }));
+    } finally {
+      interruption.over();
+    }
+  };
+}
+
+type Next = Parameters<Interceptor>[0];
+
+function streamNext(next: Next): StreamNext {
+  return async (request: StreamRequest) => {
+    const response = await next(request);
+    if (!response.stream) throw new Error(`Cannot stream ${request.method.name}: its answer is one message`);
+    return response;
+  };
+}
+
+function unaryCall({ method, header, message, contextValues }: UnaryRequest, interruption: Interruption): UnaryCall {
+  // Only the deadline that its own protocol knows is one.
+  const hasDeadline = header.has((header.get("content-type") ?? "").startsWith("application/grpc") ? "grpc-timeout" : "connect-timeout-ms");
+  return {
+    method,
+    header,
+    message,
+    contextValues,
+    hasDeadline,
+    activeContext: undefined,
+    interrupt: (reason) => interruption.interrupt(reason),
+    untilInterrupted: (answer) => interruption.untilInterrupted(answer),
+  };
+}
