@@ -1,7 +1,7 @@
 /** `migrate` on a server that has nothing: databases, roles, schemas and tables, once, however often it runs. */
 import { expect, test } from "bun:test";
 import { createPostgres, platformWriters } from "@ridegrid/runtime";
-import { startTestServer } from "@ridegrid/testing";
+import { postgisServerMissing, startPostgisServer, startTestServer } from "@ridegrid/testing";
 import { regionIds } from "./deployed-apps.fixture.ts";
 import { logDatabaseName } from "./database-names.ts";
 import { migrateAll } from "./migrate-all.ts";
@@ -31,6 +31,23 @@ test("migrateAll() makes every schema, and a log's database only where none is n
     await server.stop();
   }
 });
+
+const missing = postgisServerMissing();
+test.skipIf(missing !== null)(
+  `migrateAll() takes Debian's release, and puts searches by place on its PostGIS${missing === null ? "" : ` (${missing})`}`,
+  async () => {
+    const server = await startPostgisServer();
+    const sql = createPostgres({ url: server.url, max: 1 });
+    try {
+      expect(await migrateAll({ DATABASE_URL: server.url, RIDEGRID_LOG_LEVEL: "silent" })).toBe(0);
+      expect(await sql`SELECT form FROM state.geography_form`).toEqual(expect.arrayContaining([{ form: "postgis" }]));
+    } finally {
+      await sql.end();
+      await server.stop();
+    }
+  },
+  60_000,
+);
 
 test("migrateAll() names what is missing", async () => {
   await expect(migrateAll({})).rejects.toThrow('Cannot start "migrate": the environment variable DATABASE_URL is missing');

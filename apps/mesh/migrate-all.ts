@@ -4,7 +4,7 @@
  * Schemas and roles, every writer's tables, and of each region the topics on its brokers or the database of its embedded
  * log. Safe to run again, and beside running processes.
  */
-import { createPostgres, type Environment, type Logger, migrate, readVariable, requireVariable } from "@ridegrid/runtime";
+import { createPostgres, type Environment, type Logger, migrate, readVariable, requireVariable, type Sql } from "@ridegrid/runtime";
 import { logDatabaseName } from "./database-names.ts";
 import { meshLogger } from "./host-process.ts";
 import { databaseWaitMs } from "./limits.ts";
@@ -34,14 +34,14 @@ export async function migrateAll(environment: Environment): Promise<number> {
 async function migrateWriters(url: string, logger: Logger): Promise<void> {
   // Loaded here, so that no other command carries these apps' code.
   const { coordinatorMigrations } = await import("@ridegrid/assignment-coordinator/app");
-  const { stateMigrations } = await import("@ridegrid/state-query/app");
-  for (const [writer, directories] of [
-    ["coordinator", coordinatorMigrations],
-    ["state", stateMigrations],
+  const { migrateState } = await import("@ridegrid/state-query/app");
+  for (const [writer, bringUpToDate] of [
+    ["coordinator", (sql: Sql) => migrate(sql, coordinatorMigrations)],
+    ["state", migrateState],
   ] as const) {
     const sql = createPostgres({ url, role: writer, schema: writer, max: 1, applicationName: "ridegrid migrate" });
     try {
-      logger.info({ applied: await migrate(sql, directories) }, `the tables of "${writer}" are up to date`);
+      logger.info({ applied: await bringUpToDate(sql) }, `the tables of "${writer}" are up to date`);
     } finally {
       await sql.end();
     }

@@ -81,8 +81,14 @@ export type StateQueryDeps = {
 
 export type StateQuery = App & { routes(router: ConnectRouter): void };
 
-/** What `start()` applies to the schema, in this order. */
-export const stateMigrations: readonly string[] = [eventLogMigrations, fileURLToPath(new URL("./migrations", import.meta.url))];
+const stateMigrations: readonly string[] = [eventLogMigrations, fileURLToPath(new URL("./migrations", import.meta.url))];
+
+/** What `start()` does to the schema first. Answers what it applied, the form of searches by place among it. */
+export async function migrateState(sql: Sql): Promise<readonly string[]> {
+  const applied = await migrate(sql, stateMigrations);
+  const { form, changed } = await chooseGeography(sql);
+  return changed ? [...applied, `geography/${form}.sql`] : applied;
+}
 
 export function createStateQuery(deps: StateQueryDeps): StateQuery {
   const { context, region, sql } = deps;
@@ -107,9 +113,8 @@ export function createStateQuery(deps: StateQueryDeps): StateQuery {
   return {
     name,
     async start() {
-      await migrate(sql, stateMigrations);
-      const geography = await chooseGeography(sql);
-      if (geography.changed) context.logger.info({ form: geography.form }, "searches by place have a new form");
+      const applied = await migrateState(sql);
+      if (applied.length > 0) context.logger.info({ applied }, `the tables of "${name}" are up to date`);
       startedAtMs = context.clock.nowMs();
       await consumer.start();
       const { signal } = stopping;

@@ -1,7 +1,7 @@
 /** What a search by place costs on 100,000 drivers in one city, in both forms, each in turn with a scan of all of them. */
-import { migrate, type Sql } from "@ridegrid/runtime";
+import type { Sql } from "@ridegrid/runtime";
 import { createSeededRandom, createTestDatabase, type Figure, type Measurement, postgisServerMissing, startPostgisServer } from "@ridegrid/testing";
-import { stateMigrations } from "./app.ts";
+import { migrateState } from "./app.ts";
 import { chooseGeography } from "./choose-geography.ts";
 import { createPostgresDriverPlaces } from "./driver-places.postgres.ts";
 import type { DriverPlaces } from "./driver-places.ts";
@@ -28,7 +28,7 @@ async function measureGeography(): Promise<readonly Measurement[]> {
   const database = await createTestDatabase({ platform: true, ...(server === undefined ? {} : { serverUrl: server.url }) });
   try {
     const sql = database.sql({ role: "state", schema: "state" });
-    await migrate(sql, stateMigrations);
+    await migrateState(sql);
     const places = createPostgresDriverPlaces({ sql, region: "ewr" });
     await fill(sql, places);
     const forms = [await measureForm(database.sql(), sql, places)];
