@@ -4,7 +4,7 @@
  */
 import { fileURLToPath } from "node:url";
 import type { ConnectRouter } from "@connectrpc/connect";
-import { createRelay, type EventLog, eventLogMigrations } from "@ridegrid/eventlog";
+import { createRelay, type EventLog, eventLogMigrations, type OutboxBounds } from "@ridegrid/eventlog";
 import { createCapacity, type ServiceDirectory } from "@ridegrid/rpc";
 import { type App, migrate, type ProcessContext, type ReadinessPart, type Sql } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
@@ -36,6 +36,8 @@ export type CoordinatorDeps = {
   readonly pinSecret: string;
   /** What it takes of riders' and drivers' requests; the rest is refused at once. No bound when left out. */
   readonly requestsPerSecond?: number;
+  /** At which new rides are refused because too much waits to be published. */
+  readonly outboxBounds?: OutboxBounds;
 };
 
 export type Coordinator = App & { routes(router: ConnectRouter): void };
@@ -48,7 +50,14 @@ export const coordinatorMigrations: readonly string[] = [eventLogMigrations, fil
 export function createCoordinator(deps: CoordinatorDeps): Coordinator {
   const { context, sql, regions, eventLog, directory, pinSecret } = deps;
   const { ids, logger } = context;
-  const relay = createRelay({ context, sql: deps.relaySql ?? sql, writer: serviceName, regions: regions.all.map(({ id }) => id), eventLog });
+  const relay = createRelay({
+    context,
+    sql: deps.relaySql ?? sql,
+    writer: serviceName,
+    regions: regions.all.map(({ id }) => id),
+    eventLog,
+    ...(deps.outboxBounds === undefined ? {} : { bounds: deps.outboxBounds }),
+  });
   const onCommit = (homeRegion: string): void => relay.poke(homeRegion);
   const marketIds = regions.all.flatMap(({ markets }) => markets.map(({ marketId }) => marketId));
   const proposals = { ids, regions, matchingConsumer, marketIds, policyOfMarket: (marketId: string) => marketRules(regions, { marketId }).policy };

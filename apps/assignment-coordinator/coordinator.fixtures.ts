@@ -6,7 +6,7 @@ import { CoordinatorService, MatchingService, physicalTopic, topicCatalogue, par
 import { MatchProposalSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
 import type { MatchingService as MatchingImpl } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import type { ServiceImpl } from "@connectrpc/connect";
-import { createEmbeddedEventLog, type EmbeddedEventLog, eventLogMigrations } from "@ridegrid/eventlog";
+import { createEmbeddedEventLog, type EmbeddedEventLog, type EventLog, eventLogMigrations, type OutboxBounds } from "@ridegrid/eventlog";
 import { type Caller, callerHeaders, createInMemoryTransport, createServiceDirectory } from "@ridegrid/rpc";
 import { migrate, type Sql } from "@ridegrid/runtime";
 import { loadRegions, type Regions } from "@ridegrid/spatial";
@@ -44,13 +44,17 @@ type WorldOptions = {
   readonly matching?: Partial<ServiceImpl<typeof MatchingImpl>>;
   readonly poolMax?: number;
   readonly requestsPerSecond?: number;
+  readonly outboxBounds?: OutboxBounds;
+  /** What the coordinator gets for a region's log. */
+  readonly wrapLog?: (region: string, log: EventLog) => EventLog;
 };
 
 function testRegions(): Regions {
   return loadRegions(JSON.parse(readFileSync(new URL("../../deploy/regions.json", import.meta.url), "utf8")));
 }
 
-export async function createWorld({ running = true, matching = {}, poolMax = 12, requestsPerSecond }: WorldOptions = {}): Promise<World> {
+export async function createWorld(options: WorldOptions = {}): Promise<World> {
+  const { running = true, matching = {}, poolMax = 12, requestsPerSecond, outboxBounds, wrapLog = (_, log) => log } = options;
   const database = await createTestDatabase({ platform: true });
   const logDatabase = await createTestDatabase();
   const context = createTestContext();
@@ -68,7 +72,7 @@ export async function createWorld({ running = true, matching = {}, poolMax = 12,
   const directory = createServiceDirectory(() => createInMemoryTransport((router) => void router.service(MatchingService, matching)));
   const relaySql = database.sql({ role: "coordinator", schema: "coordinator", max: 4 });
   const leaseSql = database.sql({ role: "coordinator", schema: "coordinator", max: 1 });
-  const eventLog = (region: string): EmbeddedEventLog => logOf(logs, region);
+  const eventLog = (region: string): EventLog => wrapLog(region, logOf(logs, region));
   const coordinator = createCoordinator({
     context,
     sql,
@@ -79,6 +83,7 @@ export async function createWorld({ running = true, matching = {}, poolMax = 12,
     directory,
     pinSecret,
     ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
+    ...(outboxBounds === undefined ? {} : { outboxBounds }),
   });
   if (running) await coordinator.start();
   else await migrate(sql, coordinatorMigrations);

@@ -23,7 +23,7 @@ export {
 export { tracedEventLog, type TracedEventLogOptions } from "./event-log.traced.ts";
 export { isTransientFault } from "./fault.ts";
 export { createLeaseKeeper, type Lease, type LeaseKeeper, type LeaseKeeperDeps, type WantedLease } from "./lease.ts";
-export { appendLimits, type ConsumerLimits, type LeaseLimits, type RelayLimits } from "./limits.ts";
+export { appendLimits, type ConsumerLimits, type LeaseLimits, type OutboxBounds, type RelayLimits } from "./limits.ts";
 export { eventLogMigrations } from "./migrations-directory.ts";
 export { abandonOutbox } from "./outbox-abandon.ts";
 export { type OutboxBacklog, type OutboxDepth, readOutboxBacklog } from "./outbox-depth.ts";

@@ -34,11 +34,13 @@ export const outboxLimits = {
   keepMs: 24 * hourMs,
   maintainEveryMs: 600_000,
   lockTimeoutMs: 1_000,
-  /** Above either bound writers refuse new rides; nothing is dropped to make room. */
-  backlogRowsMax: 2_000_000,
-  backlogBytesMax: 8_589_934_592,
   depthEveryMs: 2_000,
 } as const;
+
+/** Above either bound writers refuse new rides; nothing is dropped to make room. */
+export type OutboxBounds = { readonly backlogRowsMax: number; readonly backlogBytesMax: number };
+
+export const outboxBounds: OutboxBounds = { backlogRowsMax: 2_000_000, backlogBytesMax: 8_589_934_592 };
 
 export type RelayLimits = {
   readonly leaseMs: number;

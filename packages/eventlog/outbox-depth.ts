@@ -1,6 +1,6 @@
 /** How much the outbox still holds for each home region, how old it is, and whether writers must refuse new work. */
 import type { Queryable } from "./dependencies.ts";
-import { outboxLimits } from "./limits.ts";
+import { type OutboxBounds, outboxBounds } from "./limits.ts";
 
 export type OutboxDepth = {
   readonly homeRegion: string;
@@ -13,8 +13,8 @@ export type OutboxDepth = {
 export type OutboxBacklog = { readonly regions: readonly OutboxDepth[]; readonly bytes: number; readonly full: boolean };
 
 /** `bytes` is the disk that the outbox takes, sent rows that are kept for replay included. */
-export async function readOutboxBacklog(sql: Queryable): Promise<OutboxBacklog> {
-  const rowsBound = outboxLimits.backlogRowsMax + 1;
+export async function readOutboxBacklog(sql: Queryable, { backlogRowsMax, backlogBytesMax }: OutboxBounds = outboxBounds): Promise<OutboxBacklog> {
+  const rowsBound = backlogRowsMax + 1;
   const regions = await sql<OutboxDepth[]>`
     SELECT c.home_region AS "homeRegion", d.rows::float8 AS rows,
       coalesce(greatest(0, extract(epoch FROM clock_timestamp() - d.oldest) * 1000), 0)::float8 AS "oldestAgeMs"
@@ -28,6 +28,6 @@ export async function readOutboxBacklog(sql: Queryable): Promise<OutboxBacklog> 
   const [size] = await sql<{ bytes: number }[]>`
     SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0)::float8 AS bytes FROM pg_inherits WHERE inhparent = 'outbox'::regclass`;
   const bytes = size?.bytes ?? 0;
-  const full = bytes > outboxLimits.backlogBytesMax || regions.some((region) => region.rows > outboxLimits.backlogRowsMax);
+  const full = bytes > backlogBytesMax || regions.some((region) => region.rows > backlogRowsMax);
   return { regions: [...regions], bytes, full };
 }

@@ -2,6 +2,7 @@
  * Keeps the outbox's time partitions: later ones are made ahead of time, old ones are dropped when every cursor is past
  * them. One process at a time; no statement waits for a lock longer than a second, so writers never queue behind it.
  */
+import type { Clock } from "@ridegrid/domain";
 import type { Pool, Queryable } from "./dependencies.ts";
 import { outboxLimits } from "./limits.ts";
 
@@ -11,8 +12,11 @@ export type OutboxMaintenance = { readonly made: readonly string[]; readonly dro
 
 const maintenanceLock = 7_306_102;
 
-/** Answers nothing made and nothing dropped where another process is at it. */
-export async function maintainOutboxPartitions(sql: Pool): Promise<OutboxMaintenance> {
+/**
+ * Answers nothing made and nothing dropped where another process is at it. `clock` is the database's own when left out: rows
+ * lie in partitions by its time. @throws on a lock that somebody holds for long; what was begun is finished by a later call.
+ */
+export async function maintainOutboxPartitions(sql: Pool, clock?: Clock): Promise<OutboxMaintenance> {
   const connection = await sql.reserve();
   try {
     const [lock] = await connection<{ taken: boolean }[]>`
@@ -20,7 +24,8 @@ export async function maintainOutboxPartitions(sql: Pool): Promise<OutboxMainten
     if (!lock?.taken) return { made: [], dropped: [] };
     try {
       await connection`SELECT set_config('lock_timeout', ${String(outboxLimits.lockTimeoutMs)}, false)`;
-      return { made: await makeAhead(connection), dropped: await dropOld(connection) };
+      const now = numberAt(clock?.nowMs() ?? (await databaseNowMs(connection)));
+      return { made: await makeAhead(connection, now), dropped: await dropOld(connection, now) };
     } finally {
       await connection`RESET lock_timeout`;
       await connection`SELECT pg_advisory_unlock(${maintenanceLock}, hashtext(current_schema()))`;
@@ -31,8 +36,7 @@ export async function maintainOutboxPartitions(sql: Pool): Promise<OutboxMainten
 }
 
 /** Attached rather than created in place: ATTACH does not lock out writers, CREATE … PARTITION OF does. */
-async function makeAhead(sql: Queryable): Promise<readonly string[]> {
-  const now = await currentNumber(sql);
+async function makeAhead(sql: Queryable, now: number): Promise<readonly string[]> {
   const existing = new Map((await listPartitions(sql)).map((partition) => [partition.number, partition]));
   const made: string[] = [];
   for (let number = now; number <= now + outboxLimits.partitionsAhead; number++) {
@@ -48,8 +52,8 @@ async function makeAhead(sql: Queryable): Promise<readonly string[]> {
 }
 
 /** A drop that an earlier run left half done (detaching, or detached and not dropped) is finished first. */
-async function dropOld(sql: Queryable): Promise<readonly string[]> {
-  const oldest = (await currentNumber(sql)) - Math.ceil(outboxLimits.keepMs / outboxLimits.partitionMs);
+async function dropOld(sql: Queryable, now: number): Promise<readonly string[]> {
+  const oldest = now - Math.ceil(outboxLimits.keepMs / outboxLimits.partitionMs);
   const dropped: string[] = [];
   for (const partition of await listPartitions(sql)) {
     if (partition.number >= oldest || (await holdsUnsentRows(sql, partition.name))) continue;
@@ -70,12 +74,15 @@ async function holdsUnsentRows(sql: Queryable, name: string): Promise<boolean> {
   return row?.unsent ?? true;
 }
 
-async function currentNumber(sql: Queryable): Promise<number> {
-  const [row] = await sql<
-    { number: number }[]
-  >`SELECT floor(extract(epoch FROM clock_timestamp()) * 1000 / ${outboxLimits.partitionMs}::float8)::float8 AS number`;
+/** Partition n holds the rows of `partitionMs` from n × `partitionMs` on, since the epoch. */
+function numberAt(timeMs: number): number {
+  return Math.floor(timeMs / outboxLimits.partitionMs);
+}
+
+async function databaseNowMs(sql: Queryable): Promise<number> {
+  const [row] = await sql<{ now: number }[]>`SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now`;
   if (!row) throw new Error("Cannot read the database's clock: no row");
-  return row.number;
+  return row.now;
 }
 
 async function listPartitions(sql: Queryable): Promise<readonly Partition[]> {

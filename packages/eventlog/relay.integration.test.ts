@@ -6,7 +6,6 @@ import { createEmbeddedEventLog } from "./event-log.embedded.ts";
 import type { EventLog } from "./event-log.ts";
 import { outboxLimits, type RelayLimits } from "./limits.ts";
 import { readOutboxBacklog } from "./outbox-depth.ts";
-import { maintainOutboxPartitions } from "./outbox-partitions.ts";
 import { appendOutbox, type OutboxRow } from "./outbox.ts";
 import { createRelay, type Relay } from "./relay.ts";
 import { applyEventLogMigrations } from "./test-programs/apply-migrations.ts";
@@ -243,41 +242,5 @@ describe("appendOutbox()", () => {
     const large = { ...row("large"), payload: new Uint8Array(outboxLimits.payloadBytesMax + 1) };
     await expect(appendOutbox(sql, [row("small"), large])).rejects.toThrow("at most");
     expect((await sql`SELECT FROM outbox`).count).toBe(0);
-  });
-});
-
-describe("maintainOutboxPartitions()", () => {
-  async function names(): Promise<readonly string[]> {
-    const rows = await sql<{ name: string }[]>`SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'outbox'::regclass ORDER BY 1`;
-    return rows.map(({ name }) => name);
-  }
-
-  test("makes the partitions that are missing ahead of now, once", async () => {
-    const present = await names();
-    await sql.unsafe(`DROP TABLE ${present.at(-1)}`);
-    await sql.unsafe(`DROP TABLE ${present.at(-2)}`);
-    const [one, two] = await Promise.all([maintainOutboxPartitions(sql), maintainOutboxPartitions(sql)]);
-    expect([...one.made, ...two.made].toSorted()).toEqual([...present.slice(-2)]);
-    expect(await names()).toEqual(present);
-    expect(await maintainOutboxPartitions(sql)).toEqual({ made: [], dropped: [] });
-  });
-
-  test("drops a partition only when it is a day old and every cursor is past it", async () => {
-    const seconds = outboxLimits.partitionMs / 1_000;
-    const old = Math.floor(Date.now() / 1_000 / seconds) - 8;
-    await sql.unsafe(
-      `CREATE TABLE outbox_p${old} PARTITION OF outbox FOR VALUES FROM (to_timestamp(${old * seconds})) TO (to_timestamp(${(old + 1) * seconds}))`,
-    );
-    await sql.unsafe(`INSERT INTO outbox (home_region, topic, partition, key, event_id, payload, create_time)
-      VALUES ('ewr', '${topicName}', 0, 'old', gen_random_uuid(), '', to_timestamp(${old * seconds + 60}))`);
-    expect((await maintainOutboxPartitions(sql)).dropped).toEqual([]);
-    await startRelay();
-    await eventually(async () => (await keysIn("ewr")).length === 1);
-    const dropped = await eventually(async () => {
-      const { dropped: names } = await maintainOutboxPartitions(sql);
-      return names.length > 0 ? names : undefined;
-    });
-    expect(dropped).toEqual([`outbox_p${old}`]);
-    expect((await sql`SELECT to_regclass(${`outbox_p${old}`}) AS found`)[0]).toEqual({ found: null });
   });
 });

@@ -7,7 +7,7 @@
  */
 import type { HostContext, Pool } from "./dependencies.ts";
 import type { EventLog } from "./event-log.ts";
-import { assertLease, outboxLimits, type RelayLimits, relayLimits } from "./limits.ts";
+import { assertLease, type OutboxBounds, outboxLimits, type RelayLimits, relayLimits } from "./limits.ts";
 import { type OutboxBacklog, readOutboxBacklog } from "./outbox-depth.ts";
 import { maintainOutboxPartitions } from "./outbox-partitions.ts";
 import { createRegionRelay, type RegionRelay, type RelayState } from "./relay-region.ts";
@@ -22,6 +22,7 @@ export type RelayDeps = {
   readonly regions: readonly string[];
   readonly eventLog: (region: string) => EventLog;
   readonly limits?: Partial<RelayLimits>;
+  readonly bounds?: OutboxBounds;
 };
 
 export interface Relay {
@@ -50,7 +51,7 @@ export function createRelay(deps: RelayDeps): Relay {
   let work: Promise<unknown> = Promise.resolve();
 
   async function measure(): Promise<void> {
-    backlog = await withDeadline("measure the outbox", limits.statementMs, readOutboxBacklog(sql));
+    backlog = await withDeadline("measure the outbox", limits.statementMs, readOutboxBacklog(sql, deps.bounds));
     for (const region of backlog.regions) {
       const attributes = { writer: deps.writer, region: region.homeRegion };
       depth.record(region.rows, attributes);
