@@ -1,37 +1,43 @@
 /**
- * `bun run bench [-- --only NAME] [--json]`: every figure of the tree's `*.bench.ts`, each beside its peer, as a table for
- * people or as JSON with all samples. Says what machine it ran on. A figure that misses its goal is shown, not hidden; the
- * exit code is 1 then.
+ * `bun run bench -- [--only NAME]… [--quick] [--json] [--out FILE]`: every figure of the tree's `*.bench.ts`, each beside
+ * its peer, as a table for people or as JSON with all samples (`--out` writes the JSON beside the table). Says what machine
+ * it ran on. A figure that misses its goal, fails or takes too long is shown, not hidden; the exit code is 1 then.
  */
+import { writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { type Figure, type Measurement, median } from "@ridegrid/testing";
+import { type Figure, type FigureResult, figureTable, type Machine, type Measurement, meetsGoal } from "@ridegrid/testing";
+import { figureCleanUpMs, figureTimeoutMs } from "./limits.ts";
 
 const root = dirname(dirname(import.meta.dir));
-const { values } = parseArgs({ options: { only: { type: "string", multiple: true }, json: { type: "boolean", default: false } } });
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true },
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    out: { type: "string" },
+  },
+});
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => stop.abort(new Error(`stopped by ${name}`)));
 
-const all = await readFigures();
-const asked = values.only === undefined ? all : all.filter(({ name }) => values.only?.includes(name));
-if (asked.length === 0) {
-  process.stderr.write(`Cannot measure ${values.only?.join(", ") ?? "anything"}: the figures are ${all.map(({ name }) => name).join(", ")}\n`);
-  process.exit(2);
-}
-
-const machine = {
+const asked = choose(await readFigures());
+const machine: Machine = {
   cpu: cpus()[0]?.model ?? "unknown",
   cores: cpus().length,
   memoryGiB: Math.round(totalmem() / 2 ** 30),
   bun: Bun.version,
   loadBefore: loadavg(),
 };
-const results: { readonly name: string; readonly doc: string; readonly measurements: readonly Measurement[] }[] = [];
-for (const { name, doc, run } of asked) {
-  process.stderr.write(`Measuring ${name} …\n`);
-  results.push({ name, doc, measurements: await run() });
-}
-process.stdout.write(values.json ? `${JSON.stringify({ machine, results }, null, 2)}\n` : asTable());
-process.exit(results.every(({ measurements }) => measurements.every((each) => meetsGoal(each) !== false)) ? 0 : 1);
+const results: FigureResult[] = [];
+for (const figure of asked) if (!stop.signal.aborted) results.push(await measure(figure));
+const json = `${JSON.stringify({ machine, quick: values.quick, results }, null, 1)}\n`;
+if (values.out !== undefined) writeFileSync(values.out, json);
+await new Promise<void>((resolve) => void process.stdout.write(values.json ? json : figureTable({ machine, results }), () => resolve()));
+const good = results.every(({ measurements, failure }) => failure === undefined && measurements.every((each) => meetsGoal(each) !== false));
+process.exit(stop.signal.aborted ? 130 : good ? 0 : 1);
 
 async function readFigures(): Promise<readonly Figure[]> {
   const paths = [...new Bun.Glob("{apps,packages}/*/*.bench.ts").scanSync({ cwd: root })].toSorted();
@@ -39,36 +45,29 @@ async function readFigures(): Promise<readonly Figure[]> {
   return modules.flatMap(({ figures }) => figures);
 }
 
-function asTable(): string {
-  const { cpu, cores, memoryGiB, bun, loadBefore } = machine;
-  const lines = [`${cores} cores of ${cpu}, ${memoryGiB} GiB, Bun ${bun}, load ${loadBefore.map((load) => load.toFixed(1)).join(" ")} before`];
-  for (const { name, doc, measurements } of results) {
-    lines.push("", `${name}: ${doc}`, "", "| what | median | unit | peer | its median | ratio | goal |", "|---|---|---|---|---|---|---|");
-    lines.push(...measurements.map(row));
+function choose(all: readonly Figure[]): readonly Figure[] {
+  const names = all.map(({ name }) => name);
+  const unknown = values.only?.filter((name) => !names.includes(name)) ?? [];
+  if (unknown.length === 0) return all.filter(({ name }) => values.only?.includes(name) ?? true);
+  process.stderr.write(`Cannot measure ${unknown.join(", ")}: the figures are ${names.join(", ")}\n`);
+  process.exit(2);
+}
+
+/** Bounded in time: what does not end is told to, and given up when it does not clean up either. */
+async function measure({ name, doc, run }: Figure): Promise<FigureResult> {
+  process.stderr.write(`Measuring ${name} …\n`);
+  const startMs = performance.now();
+  const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(figureTimeoutMs)]);
+  const givenUp = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => void sleep(figureCleanUpMs).then(() => givenUp.reject(signal.reason)), { once: true });
+  let measurements: readonly Measurement[] = [];
+  let failure: string | undefined;
+  try {
+    measurements = await Promise.race([run({ quick: values.quick, signal }), givenUp.promise]);
+  } catch (error) {
+    failure = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`${name} failed: ${error instanceof Error ? (error.stack ?? failure) : failure}\n`);
   }
-  return `${lines.join("\n")}\n`;
-}
-
-function row(measurement: Measurement): string {
-  const { what, unit, samples, peer, goal } = measurement;
-  const goalText = goal === undefined ? "" : "atLeast" in goal ? `≥ ${goal.atLeast}` : `≤ ${goal.atMost}`;
-  const verdict = meetsGoal(measurement) === false ? `${goalText}: missed` : goalText;
-  const ratio = peer === undefined ? "" : ratioOf(measurement).toFixed(2);
-  const cells = [what, shown(median(samples)), unit, peer?.what ?? "", peer === undefined ? "" : shown(median(peer.samples)), ratio, verdict];
-  return `| ${cells.join(" | ")} |`;
-}
-
-/** To the peer, or the median itself without one. */
-function ratioOf({ samples, peer }: Measurement): number {
-  return peer === undefined ? median(samples) : median(samples) / median(peer.samples);
-}
-
-function meetsGoal(measurement: Measurement): boolean | undefined {
-  const { goal } = measurement;
-  if (goal === undefined) return undefined;
-  return "atLeast" in goal ? ratioOf(measurement) >= goal.atLeast : ratioOf(measurement) <= goal.atMost;
-}
-
-function shown(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString("en-US") : value.toPrecision(3);
+  const seconds = (performance.now() - startMs) / 1_000;
+  return { name, doc, seconds, measurements, ...(failure === undefined ? {} : { failure }) };
 }

@@ -62,6 +62,9 @@ export const bridgePingIntervalMs = 1_000;
 /** Enough for New York to look alive, few enough to be on shift a second after the start. */
 export const cityDriversDefault = 30;
 export const citySeedDefault = 1;
+/** `bun run bench`: one figure, and what it may take to end what it started. */
+export const figureTimeoutMs = 240_000;
+export const figureCleanUpMs = 30_000;
 /** Spans that a collector does not take are told of this often. */
 export const spansLostReportEveryMs = 60_000;
 

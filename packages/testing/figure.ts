@@ -7,7 +7,15 @@ export type Figure = {
   readonly name: string;
   /** What is measured, how, and what it is compared with. */
   readonly doc: string;
-  run(): Promise<readonly Measurement[]>;
+  /** Ends what it started, also when it fails or is told to stop. */
+  run(options: FigureOptions): Promise<readonly Measurement[]>;
+};
+
+export type FigureOptions = {
+  /** Asked for fewer samples: to see that it runs, not to quote. */
+  readonly quick: boolean;
+  /** Aborts when nobody waits any more, or the figure's time is over. */
+  readonly signal: AbortSignal;
 };
 
 export type Measurement = {
@@ -15,11 +23,22 @@ export type Measurement = {
   /** Such as "calls per CPU-second". */
   readonly unit: string;
   readonly samples: readonly number[];
+  /** What is shown and compared, of the samples and of the peer's; the median unless said otherwise. */
+  readonly statistic?: Statistic;
   /** Measured in turn with it, so that a busy machine slows both. */
   readonly peer?: { readonly what: string; readonly samples: readonly number[] };
-  /** What the ratio of the medians, or without a peer the median, should be. */
+  /** What the ratio to the peer, or without a peer the statistic itself, should be. */
   readonly goal?: { readonly atLeast: number } | { readonly atMost: number };
+  /** What a reader must know beside the number, such as what was saturated. */
+  readonly note?: string;
 };
+
+export type Statistic = "median" | "p99";
+
+/** Of at least one sample. */
+export function statisticOf(samples: readonly number[], statistic: Statistic = "median"): number {
+  return statistic === "p99" ? p99(samples) : median(samples);
+}
 
 export function median(samples: readonly number[]): number {
   const sorted = samples.toSorted((a, b) => a - b);
@@ -27,4 +46,12 @@ export function median(samples: readonly number[]): number {
   const [low, high] = sorted.length % 2 === 1 ? [sorted[middle], sorted[middle]] : [sorted[middle - 1], sorted[middle]];
   if (low === undefined || high === undefined) throw new Error("Cannot take the median of no samples");
   return (low + high) / 2;
+}
+
+/** The nearest rank: of fewer than a hundred samples, the largest. */
+function p99(samples: readonly number[]): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const value = sorted[Math.ceil(sorted.length * 0.99) - 1];
+  if (value === undefined) throw new Error("Cannot take the 99th percentile of no samples");
+  return value;
 }

@@ -23,15 +23,20 @@ export async function offerLoad({ perSecond, seconds, call }: OfferedLoad): Prom
   const accepted: number[] = [];
   const refused: number[] = [];
   const offered = Math.round(perSecond * seconds);
-  const calls: Promise<void>[] = [];
+  await callAtRate({ perSecond, calls: offered, call: (index) => timed(call, index, { accepted, refused }) });
+  return { offered, accepted: accepted.length, refused: refused.length, acceptedMs: percentiles(accepted), refusedMs: percentiles(refused) };
+}
+
+/** Resolves when the last call was answered. */
+export async function callAtRate(load: { readonly perSecond: number; readonly calls: number; readonly call: (index: number) => Promise<void> }): Promise<void> {
+  const begun: Promise<void>[] = [];
   const startedAt = performance.now();
-  while (calls.length < offered) {
-    const due = Math.min(offered, Math.floor(((performance.now() - startedAt) / 1_000) * perSecond) + 1);
-    while (calls.length < due) calls.push(timed(call, calls.length, { accepted, refused }));
+  while (begun.length < load.calls) {
+    const due = Math.min(load.calls, Math.floor(((performance.now() - startedAt) / 1_000) * load.perSecond) + 1);
+    while (begun.length < due) begun.push(load.call(begun.length));
     await sleep(1);
   }
-  await Promise.all(calls);
-  return { offered, accepted: accepted.length, refused: refused.length, acceptedMs: percentiles(accepted), refusedMs: percentiles(refused) };
+  await Promise.all(begun);
 }
 
 async function timed(
