@@ -43,6 +43,8 @@ export const pageSweepMs = 250;
 export const forwardTimeoutMs = 5_000;
 /** Those of a stream, which waits without being read: an ingest may be away for a while. */
 export const forwardStreamTimeoutMs = 15_000;
+/** Of one stream, charged at once. */
+export const positionsPerCharge = 20;
 /** Positions of one stream without an answer; then it is not read until some are answered. */
 export const positionsInFlightMax = 64;
 

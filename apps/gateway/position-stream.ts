@@ -10,7 +10,7 @@
 import type { RejectedPosition } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import type { IdSource } from "@ridegrid/domain";
 import { apiError } from "@ridegrid/rpc";
-import { positionsInFlightMax } from "./limits.ts";
+import { positionsInFlightMax, positionsPerCharge } from "./limits.ts";
 import type { RunFate } from "./positions-forwarder.ts";
 import type { ReportedPosition } from "./reported-position.ts";
 import type { SubmitPositions } from "./submit-positions.ts";
@@ -147,8 +147,12 @@ function createStream({ submit, charge, source, peer, later, left }: StreamDeps)
     take(positions) {
       if (over || last !== undefined) return true;
       try {
-        charge(positions.length);
-        submit.each(source, positions, begin);
+        // In handfuls: of many that come at once, as many are taken as the rate allows.
+        for (let first = 0; first < positions.length; first += positionsPerCharge) {
+          const some = positions.length <= positionsPerCharge ? positions : positions.slice(first, first + positionsPerCharge);
+          charge(some.length);
+          submit.each(source, some, begin);
+        }
       } catch (error) {
         last = { failure: { error } };
         say();
