@@ -6,6 +6,7 @@ import { chooseGeography } from "./choose-geography.ts";
 import { createPostgresDriverPlaces } from "./driver-places.postgres.ts";
 import type { DriverPlaces } from "./driver-places.ts";
 import { addDrivers, around, nowMs, type PlacedDriver } from "./geography.fixture.ts";
+import { placesPerRoundMax } from "./limits.ts";
 
 const city = { latitude: 40.75, longitude: -73.95 };
 const [driverCount, batch] = [100_000, 10_000];
@@ -16,7 +17,7 @@ const connections = 2;
 export const figures: readonly Figure[] = [
   {
     name: "geography",
-    doc: "the ten nearest of 100,000 drivers in 50 × 50 km, 70 % of them available, by the read model's own function; queries per second on two connections",
+    doc: "the ten nearest of 100,000 drivers in 50 × 50 km, 70 % of them available, by the read model's own function on two connections; and what recording costs",
     run: measureGeography,
   },
 ];
@@ -31,12 +32,10 @@ async function measureGeography(): Promise<readonly Measurement[]> {
     await migrateState(sql);
     const places = createPostgresDriverPlaces({ sql, region: "ewr" });
     await fill(sql, places);
-    const forms = [await measureForm(database.sql(), sql, places)];
-    if (server !== undefined) {
-      await database.sql()`DROP EXTENSION postgis CASCADE`;
-      forms.push(await measureForm(database.sql(), sql, places));
-    }
-    return forms;
+    const measured = await measureForm(database.sql(), sql, places);
+    if (server === undefined) return measured;
+    await database.sql()`DROP EXTENSION postgis CASCADE`;
+    return [...measured, ...(await measureForm(database.sql(), sql, places))];
   } finally {
     await database.drop();
     await server?.stop();
@@ -54,7 +53,7 @@ async function fill(sql: Sql, places: DriverPlaces): Promise<void> {
   for (let from = 0; from < driverCount; from += batch) await addDrivers(sql, { places, region: "ewr" }, drivers.slice(from, from + batch));
 }
 
-async function measureForm(owner: Sql, sql: Sql, places: DriverPlaces): Promise<Measurement> {
+async function measureForm(owner: Sql, sql: Sql, places: DriverPlaces): Promise<readonly Measurement[]> {
   const { form } = await chooseGeography(sql);
   await owner`VACUUM ANALYZE state.driver_position, state.driver_view`;
   const random = createSeededRandom(8);
@@ -66,7 +65,35 @@ async function measureForm(owner: Sql, sql: Sql, places: DriverPlaces): Promise<
     samples.push(await perSecond(queriesPerRound, nearest));
     scans.push(await perSecond(scansPerRound, scan));
   }
-  return { what: `nearest 10, ${form}`, unit: "queries/s", samples, peer: { what: "a scan of all drivers", samples: scans }, goal: { atLeast: 20 } };
+  const nearestTen = {
+    what: `nearest 10, ${form}`,
+    unit: "queries/s",
+    samples,
+    peer: { what: "a scan of all drivers", samples: scans },
+    goal: { atLeast: 20 },
+  };
+  const indexed = await recordRounds(places);
+  await sql`DROP INDEX ${sql(form === "postgis" ? "driver_position_geography" : "driver_position_band")}`;
+  const peer = { what: "without an index by place", samples: await recordRounds(places) };
+  return [nearestTen, { what: `moved drivers recorded, ${form}`, unit: "drivers/s", samples: indexed, peer }];
+}
+
+/** Rounds as the recorder's own: 10,000 drivers that have moved, in one statement. */
+async function recordRounds(places: DriverPlaces): Promise<readonly number[]> {
+  const random = createSeededRandom(9);
+  const perSecond: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    // Later than any round before: an older position would change nothing.
+    const observedAtMs = nowMs + Math.ceil(performance.now());
+    const moved = Array.from({ length: placesPerRoundMax }, (_, index) => {
+      const position = { ...around(random, city, 0.5), headingDegrees: 90, observedAtMs, sequence: 1n };
+      return { driverId: `d-${index * 7}`, position };
+    });
+    const startedAtMs = performance.now();
+    await places.record(moved);
+    perSecond.push((moved.length * 1_000) / (performance.now() - startedAtMs));
+  }
+  return perSecond;
 }
 
 async function scanAll(sql: Sql, { latitude, longitude }: { readonly latitude: number; readonly longitude: number }): Promise<unknown> {
