@@ -17,7 +17,7 @@ import {
 } from "@ridegrid/contracts";
 import { type MatchProposal, MatchProposalSchema, PositionBatchSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
 import type { Clock, Driver, Ride, RideEvent } from "@ridegrid/domain";
-import { createEmbeddedEventLog, type EventLog, eventLogMigrations } from "@ridegrid/eventlog";
+import { createEmbeddedEventLog, type EventLog, eventLogMigrations, type LogRecord } from "@ridegrid/eventlog";
 import { createInMemoryTransport, createServiceDirectory, type ServiceDirectory } from "@ridegrid/rpc";
 import { migrate, type Sql } from "@ridegrid/runtime";
 import { createTestContext, createTestDatabase, type TestContext, type TestDatabase } from "@ridegrid/testing";
@@ -92,10 +92,12 @@ function coordinatorOf(openWork: OpenWork, clock: Clock): ServiceDirectory {
 function topicsOf(eventLog: EventLog, clock: Clock) {
   const origin = { homeRegion: "ewr", marketId: "nyc", partition: nyc.partition, correlationId: "", causationId: "", traceparent: "" };
   const envelope = (occurredAtMs: number, marketId = "nyc") => ({ ...origin, marketId, eventId: crypto.randomUUID(), occurredAtMs });
-  const publish = (topic: "ride-events.v1" | "driver-events.v1" | "driver-telemetry.v1", key: string, value: Uint8Array): Promise<void> =>
-    eventLog.append(physicalTopic("ewr", topic), nyc.partition, [{ key, value, headers: {} }]);
+  const append = (topic: "ride-events.v1" | "driver-events.v1" | "driver-telemetry.v1", record: LogRecord): Promise<void> =>
+    eventLog.append(physicalTopic("ewr", topic), nyc.partition, [record]);
+  const publish = (topic: Parameters<typeof append>[0], key: string, value: Uint8Array): Promise<void> => append(topic, { key, value, headers: {} });
 
   return {
+    append,
     ride: (event: RideEvent, marketId = "nyc") => publish("ride-events.v1", event.rideId, encodeRideEvent(event, envelope(event.occurredAtMs, marketId))),
     driver(driver: Driver) {
       const change = { driver, cause: "ShiftStarted", ride: null, offer: null };

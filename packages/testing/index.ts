@@ -1,4 +1,5 @@
 /** What tests share: a database each, waits with deadlines, manual time, seeded dice. */
+export { cpuSeconds } from "./cpu-seconds.ts";
 export { eventually, type EventuallyOptions } from "./eventually.ts";
 export { type FigureResult, figureTable, type Machine, meetsGoal } from "./figure-table.ts";
 export { type Figure, type FigureOptions, type Measurement, median } from "./figure.ts";
@@ -6,6 +7,8 @@ export { freePort } from "./free-port.ts";
 export { type HttpLoad, startHttpLoad } from "./http-load.ts";
 export { createManualClock, type ManualClock } from "./manual-clock.ts";
 export { callAtRate, type LoadOutcome, offerLoad } from "./offered-load.ts";
+export { createMovingFleet, type FleetColumns, type MovingFleet } from "./moving-fleet.ts";
+export { type LoadOutcome, offerLoad } from "./offered-load.ts";
 export { redisServerMissing, type RedisServer, startRedisServer } from "./redis-server.ts";
 export { type OtlpReceiver, startOtlpReceiver } from "./otlp-receiver.ts";
 export { postgisServerMissing, startPostgisServer } from "./postgis-server.ts";

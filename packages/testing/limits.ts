@@ -7,3 +7,5 @@ export const eventuallyPollMs = 10;
 export const testPoolSizeDefault = 4;
 /** Test files run side by side, each with several pools. */
 export const testServerConnectionsMax = 300;
+/** Positions in one record of a made-up fleet: as many as ingest puts into one. */
+export const fleetRowsPerRecordMax = 2_000;
