@@ -21,11 +21,6 @@ export function applyDriverRecord(state: MarketState, value: Uint8Array): Applie
 export function applyPositionsRecord(state: MarketState, value: Uint8Array): Applied {
   const batch = fromBinary(PositionBatchSchema, value);
   if (batch.marketId !== state.market.marketId) return "known";
-  batch.driverIds.forEach((driverId, row) => {
-    const [latitude, longitude, observedAtMs] = [batch.latitudes[row], batch.longitudes[row], batch.observeTimesMs[row]];
-    if (latitude === undefined || longitude === undefined || observedAtMs === undefined)
-      throw new Error(`Cannot decode the position batch: its columns differ in length at row ${row}`);
-    state.drivers.place({ driverId, latitude, longitude, observedAtMs: Number(observedAtMs) });
-  });
+  state.drivers.placeAll(batch);
   return "applied";
 }

@@ -14,6 +14,13 @@ export const heldFlag = 2;
 
 export type ReportedPosition = { readonly driverId: string; readonly latitude: number; readonly longitude: number; readonly observedAtMs: number };
 
+export type PositionColumns = {
+  readonly driverIds: readonly string[];
+  readonly latitudes: readonly number[];
+  readonly longitudes: readonly number[];
+  readonly observeTimesMs: readonly bigint[];
+};
+
 export interface DriverBook {
   readonly drivers: ReadonlyMap<string, Driver>;
   readonly points: MovingPoints;
@@ -21,6 +28,8 @@ export interface DriverBook {
   replace(drivers: readonly Driver[]): void;
   apply(driver: Driver): "applied" | "known";
   place(position: ReportedPosition): "applied" | "known" | "full";
+  /** The same for a record's columns, without an object a row. @throws when they differ in length. */
+  placeAll(reports: PositionColumns): void;
   /** The ride has an offer with this driver. */
   hold(driverId: string, rideId: string): void;
   /** That ride has it no more. */
@@ -57,6 +66,17 @@ export function createDriverBook(market: RegionMarket): DriverBook {
     points.columns.flags[slot] = others | (holders.has(driverId) ? heldFlag : 0);
   }
 
+  /** The newest observation wins, whenever it comes. */
+  function write(slot: number, { latitude, longitude, observedAtMs }: Omit<ReportedPosition, "driverId">): "applied" | "known" {
+    const { columns } = points;
+    if (observedAtMs <= (columns.observedAtMs[slot] ?? 0)) return "known";
+    const { x, y } = projection.toLocal({ latitude, longitude });
+    columns.x[slot] = x;
+    columns.y[slot] = y;
+    columns.observedAtMs[slot] = observedAtMs;
+    return "applied";
+  }
+
   function heardAtMs(driverId: string): number {
     const slot = points.slotOf(driverId);
     return slot === undefined ? 0 : (points.columns.observedAtMs[slot] ?? 0);
@@ -78,16 +98,19 @@ export function createDriverBook(market: RegionMarket): DriverBook {
       put(driver);
       return "applied";
     },
-    place({ driverId, latitude, longitude, observedAtMs }) {
+    place({ driverId, ...where }) {
       const slot = points.claim(driverId);
-      if (slot === undefined) return "full";
-      const { columns } = points;
-      if (observedAtMs <= (columns.observedAtMs[slot] ?? 0)) return "known";
-      const { x, y } = projection.toLocal({ latitude, longitude });
-      columns.x[slot] = x;
-      columns.y[slot] = y;
-      columns.observedAtMs[slot] = observedAtMs;
-      return "applied";
+      return slot === undefined ? "full" : write(slot, where);
+    },
+    placeAll({ driverIds, latitudes, longitudes, observeTimesMs }) {
+      const rows = driverIds.length;
+      if (latitudes.length !== rows || longitudes.length !== rows || observeTimesMs.length !== rows)
+        throw new Error(`Cannot place ${rows} drivers: the columns differ in length`);
+      for (let row = 0; row < rows; row++) {
+        const slot = points.claim(driverIds[row] ?? "");
+        if (slot === undefined) continue;
+        write(slot, { latitude: latitudes[row] ?? 0, longitude: longitudes[row] ?? 0, observedAtMs: Number(observeTimesMs[row]) });
+      }
     },
     hold(driverId, rideId) {
       holders.set(driverId, rideId);

@@ -54,6 +54,9 @@ export const marketStateIntervalMs = 3_000;
 /** Published again although nothing changed, so that a reader that comes late learns it. */
 export const marketStateRepeatMs = 15_000;
 export const marketCellResolution = 8;
+/** Cells are looked up by squares of this size, of which so many are remembered: a city of 35 × 35 km whole. */
+export const cellSquareMeters = 50;
+export const cellSquaresKeptMax = 500_000;
 export const lagRefreshMs = 5_000;
 export const healthStatementMs = 1_000;
 

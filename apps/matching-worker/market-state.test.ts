@@ -116,6 +116,31 @@ describe("DriverBook", () => {
     );
   });
 
+  test("placeAll() does what place() does row by row; columns that differ in length change nothing", () => {
+    const row = fc.record({ driver: fc.nat(8), latitude: fc.double({ min: 40, max: 41, noNaN: true }), observedAtMs: fc.integer({ min: 1, max: 40 }) });
+    fc.assert(
+      fc.property(fc.array(fc.array(row, { maxLength: 20, size: "max" }), { maxLength: 6, size: "max" }), (batches) => {
+        const [together, alone] = [newState().drivers, newState().drivers];
+        for (const rows of batches) {
+          const columns = {
+            driverIds: rows.map(({ driver }) => `d-${driver}`),
+            latitudes: rows.map(({ latitude }) => latitude),
+            longitudes: rows.map(() => -74),
+            observeTimesMs: rows.map(({ observedAtMs }) => BigInt(observedAtMs)),
+          };
+          together.placeAll(columns);
+          expect(() => together.placeAll({ ...columns, longitudes: [...columns.longitudes, -75], observeTimesMs: rows.map(() => 99n) })).toThrow(
+            "differ in length",
+          );
+          for (const { driver, ...where } of rows) alone.place({ driverId: `d-${driver}`, longitude: -74, ...where });
+        }
+        expect(together.points.columns).toEqual(alone.points.columns);
+        expect([...together.points.ids()]).toEqual([...alone.points.ids()]);
+      }),
+      { seed: 10, numRuns: 100 },
+    );
+  });
+
   test("a position before the shift counts once the shift begins; a new snapshot keeps positions", () => {
     const { drivers } = newState();
     drivers.place({ driverId: "d-1", ...timesSquare, observedAtMs: startMs });

@@ -4,6 +4,7 @@
  */
 import type { Driver, Ride } from "@ridegrid/domain";
 import { type CsrGrid, createCsrGrid, type RegionMarket } from "@ridegrid/spatial";
+import { type CellIndex, createCellIndex } from "./cell-index.ts";
 import { createDriverBook, type DriverBook } from "./driver-book.ts";
 import { createEtaHeap, type EtaHeap } from "./eta-heap.ts";
 import { createProposalBook, type ProposalBook } from "./proposal-book.ts";
@@ -22,6 +23,7 @@ export type MarketState = {
   /** Working space of a tick. */
   readonly searches: SearchPool;
   readonly heap: EtaHeap;
+  readonly cells: CellIndex;
   /** Since when every position that was reported is known here; null while that is not so. */
   hearingSinceMs: number | null;
 };
@@ -40,7 +42,8 @@ export function createMarketState(market: RegionMarket, travelTime: TravelTime):
   });
   const grid = createCsrGrid();
   const searches = createSearchPool({ ...drivers, grid, travelTime, etaMaxSeconds: market.policy.pickupEtaMaxSeconds });
-  return { market, travelTime, rides, drivers, proposals, grid, searches, heap: createEtaHeap(), hearingSinceMs: null };
+  const cells = createCellIndex(drivers.projection);
+  return { market, travelTime, rides, drivers, proposals, grid, searches, heap: createEtaHeap(), cells, hearingSinceMs: null };
 }
 
 export function applySnapshot(state: MarketState, { rides, drivers, asOfMs }: Snapshot): void {
