@@ -33,19 +33,20 @@ const topic = physicalTopic("ewr", "driver-telemetry.v1");
 const fleet = { drivers: 100_000, center: nyc.center, seed: 7 };
 const [perFlush, flushesPerSecond] = [2_500, 10];
 /** Drained: twenty seconds' worth, in turn with the peer. */
-const [drainedFlushes, rounds] = [200, 5];
-const liveSeconds = 10;
+const lengths = { full: { drainedFlushes: 200, rounds: 5, liveSeconds: 10 }, quick: { drainedFlushes: 50, rounds: 2, liveSeconds: 3 } };
+type Length = (typeof lengths)["full"] & { readonly signal: AbortSignal };
 
 export const figures: readonly Figure[] = [
   {
     name: "intake",
     doc: "matching-worker: positions of one market, 100,000 drivers, records as ingest writes them each 100 ms; processor time of the whole process",
-    async run() {
-      const measured = [await withEmbedded((log) => drain("embedded log", log))];
+    async run({ quick, signal }) {
+      const length = { ...(quick ? lengths.quick : lengths.full), signal };
+      const measured = [await withEmbedded((log) => drain("embedded log", log, length))];
       const missing = testBrokerMissing();
-      if (missing === null) measured.push(await withKafka((log) => drain("Kafka", log)));
+      if (missing === null) measured.push(await withKafka((log) => drain("log of Apache Kafka", log, length)));
       else process.stderr.write(`Measuring without Kafka: ${missing}\n`);
-      return [...measured, await live()];
+      return [...measured, await live(length)];
     },
   },
 ];
@@ -55,7 +56,7 @@ function recordOf(columns: FleetColumns): LogRecord {
   return { key: nyc.marketId, value, headers: { "event-id": crypto.randomUUID(), type: "PositionBatch" } };
 }
 
-async function drain(where: string, log: EventLog): Promise<Measurement> {
+async function drain(where: string, log: EventLog, { drainedFlushes, rounds, signal }: Length): Promise<Measurement> {
   await log.ensureTopics([{ topic, partitions: 1, retentionMs: 3_600_000 }]);
   const reports = createMovingFleet(fleet);
   for (let flush = 0; flush < drainedFlushes; flush++) {
@@ -64,6 +65,7 @@ async function drain(where: string, log: EventLog): Promise<Measurement> {
   const positions = drainedFlushes * perFlush;
   const [samples, decoded] = [new Array<number>(), new Array<number>()];
   for (let round = 0; round < rounds; round++) {
+    signal.throwIfAborted();
     const state = createMarketState(nyc, createHaversineTravelTime(nyc.travel));
     samples.push(positions / (await cpuSeconds(() => followAll(log, (value) => applyPositionsRecord(state, value)))));
     if (state.drivers.points.size !== fleet.drivers) throw new Error(`Cannot count: ${state.drivers.points.size} of ${fleet.drivers} drivers were placed`);
@@ -91,7 +93,7 @@ async function followAll(eventLog: EventLog, apply: (value: Uint8Array) => unkno
 }
 
 /** Ticks, leases, snapshots of supply and this very writing of the records to the log are in it. */
-async function live(): Promise<Measurement> {
+async function live({ liveSeconds, signal }: Length): Promise<Measurement> {
   const fixture = await createWorkerFixture();
   try {
     const reports = createMovingFleet(fleet);
@@ -104,6 +106,7 @@ async function live(): Promise<Measurement> {
     const flushes = Array.from({ length: liveSeconds * flushesPerSecond }, (_, flush) => reports.report(perFlush, flushAtMs(flush)).map(recordOf));
     const samples: number[] = [];
     for (let second = 0; second < liveSeconds; second++) {
+      signal.throwIfAborted();
       const writeSecond = async (): Promise<void> => {
         for (let flush = second * flushesPerSecond; flush < (second + 1) * flushesPerSecond; flush++) {
           await sleep(Math.max(0, flushAtMs(flush) - fixture.clock.nowMs()));

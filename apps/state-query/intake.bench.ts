@@ -24,14 +24,18 @@ const topic = physicalTopic(region, "driver-telemetry.v1");
 const fleet = { drivers: 100_000, center: { latitude: 40.75, longitude: -73.95 }, seed: 7 };
 const [perFlush, flushesPerSecond] = [2_500, 10];
 /** Drained: twenty seconds' worth, in turn with the peer. */
-const [drainedFlushes, rounds] = [200, 5];
-const [liveSeconds, watchers] = [10, 500];
+const lengths = { full: { drainedFlushes: 200, rounds: 5, liveSeconds: 10 }, quick: { drainedFlushes: 50, rounds: 2, liveSeconds: 3 } };
+type Length = (typeof lengths)["full"] & { readonly signal: AbortSignal };
+const watchers = 500;
 
 export const figures: readonly Figure[] = [
   {
     name: "intake",
     doc: "state-query: positions of one market, 100,000 drivers, records as ingest writes them each 100 ms; processor time of the whole process",
-    run: async () => [await inRegion(drain), await inRegion(live)],
+    async run({ quick, signal }) {
+      const length = { ...(quick ? lengths.quick : lengths.full), signal };
+      return [await inRegion((test) => drain(test, length)), await inRegion((test) => live(test, length))];
+    },
   },
 ];
 
@@ -49,7 +53,7 @@ function recordOf(columns: FleetColumns) {
   return { key: "nyc", value, headers: { "event-id": crypto.randomUUID(), type: "PositionBatch" } };
 }
 
-async function drain(test: TestRegion): Promise<Measurement> {
+async function drain(test: TestRegion, { drainedFlushes, rounds, signal }: Length): Promise<Measurement> {
   const reports = createMovingFleet(fleet);
   const { clock } = createTestContext();
   const startMs = clock.nowMs();
@@ -59,6 +63,7 @@ async function drain(test: TestRegion): Promise<Measurement> {
   const count = drainedFlushes * perFlush;
   const [samples, decoded] = [new Array<number>(), new Array<number>()];
   for (let round = 0; round < rounds; round++) {
+    signal.throwIfAborted();
     const positions = createLastPositions({ max: positionsMax });
     samples.push(count / (await cpuSeconds(() => followAll(test, (value) => positions.apply(fromBinary(PositionBatchSchema, value), Infinity)))));
     if (positions.size() !== fleet.drivers) throw new Error(`Cannot count: ${positions.size()} of ${fleet.drivers} drivers have a place`);
@@ -81,7 +86,7 @@ async function followAll({ log }: TestRegion, apply: (value: Uint8Array) => unkn
 }
 
 /** Folding, searches by place in the tables, location messages to riders, and this very writing of the records to the log are in it. */
-async function live(test: TestRegion): Promise<Measurement> {
+async function live(test: TestRegion, { liveSeconds, signal }: Length): Promise<Measurement> {
   const reports = createMovingFleet(fleet);
   const process = await test.process();
   const { clock } = process.context;
@@ -91,6 +96,7 @@ async function live(test: TestRegion): Promise<Measurement> {
   const flushes = Array.from({ length: liveSeconds * flushesPerSecond }, (_, flush) => reports.report(perFlush, flushAtMs(flush)).map(recordOf));
   const samples: number[] = [];
   for (let second = 0; second < liveSeconds; second++) {
+    signal.throwIfAborted();
     const writeSecond = async (): Promise<void> => {
       for (let flush = second * flushesPerSecond; flush < (second + 1) * flushesPerSecond; flush++) {
         await sleep(Math.max(0, flushAtMs(flush) - clock.nowMs()));

@@ -8,7 +8,6 @@ export { type HttpLoad, startHttpLoad } from "./http-load.ts";
 export { createManualClock, type ManualClock } from "./manual-clock.ts";
 export { callAtRate, type LoadOutcome, offerLoad } from "./offered-load.ts";
 export { createMovingFleet, type FleetColumns, type MovingFleet } from "./moving-fleet.ts";
-export { type LoadOutcome, offerLoad } from "./offered-load.ts";
 export { redisServerMissing, type RedisServer, startRedisServer } from "./redis-server.ts";
 export { type OtlpReceiver, startOtlpReceiver } from "./otlp-receiver.ts";
 export { postgisServerMissing, startPostgisServer } from "./postgis-server.ts";
