@@ -99,7 +99,13 @@ export function createPendingPages(): PendingPages {
     },
     resolve(answer) {
       const page = pages.get(answer.pageId);
-      if (page !== undefined) fatesIn(answer).forEach((fate, index) => settle(answer.pageId, page, index, fate));
+      if (page === undefined) return;
+      const rejectedOf = answer.rejected.length === 0 ? undefined : rejectedIn(answer);
+      answer.runs.forEach((run, index) => {
+        const rejected = rejectedOf?.get(run) ?? none;
+        const superseded = answer.supersededRuns.includes(run);
+        settle(answer.pageId, page, run, { kind: "answered", ackedSequence: answer.ackedSequences[index] ?? 0n, rejected, superseded });
+      });
     },
     rejectAll(error) {
       for (const [pageId, page] of pages) fail(pageId, page, error);
@@ -124,7 +130,7 @@ function write(page: ForwardPositionsRequest, { driverId, streamId, positions }:
 
 const none: readonly RejectedPosition[] = [];
 
-function fatesIn({ runs, ackedSequences, rejected, supersededRuns }: ForwardPositionsResponse): ReadonlyMap<number, RunFate> {
+function rejectedIn({ rejected }: ForwardPositionsResponse): ReadonlyMap<number, readonly RejectedPosition[]> {
   const rejectedOf = new Map<number, RejectedPosition[]>();
   for (const { run, position } of rejected) {
     if (position === undefined) continue;
@@ -132,12 +138,7 @@ function fatesIn({ runs, ackedSequences, rejected, supersededRuns }: ForwardPosi
     if (known === undefined) rejectedOf.set(run, [position]);
     else known.push(position);
   }
-  return new Map(
-    runs.map((run, index) => {
-      const fate = { ackedSequence: ackedSequences[index] ?? 0n, rejected: rejectedOf.get(run) ?? none, superseded: supersededRuns.includes(run) };
-      return [run, { kind: "answered", ...fate }];
-    }),
-  );
+  return rejectedOf;
 }
 
 function late(timeoutMs: number): Error {

@@ -60,6 +60,7 @@ function checked(outcome: RoundOutcome): RoundOutcome {
 export type Usage = { readonly cpuSeconds: number; readonly residentBytes: number };
 
 export interface MeasuredServer extends AsyncDisposable {
+  readonly pid: number;
   readonly ready: { readonly port: number; readonly grpcPort: number };
   usage(): Promise<Usage>;
   /** After its garbage was collected. */
@@ -74,7 +75,7 @@ export async function startServer(program: string, options: unknown): Promise<Me
     child.write(question);
     return JSON.parse(await child.nextLine());
   };
-  return { ready, usage: () => ask("usage"), usageAtRest: () => ask("usage at rest"), [Symbol.asyncDispose]: () => child.end() };
+  return { pid: child.pid, ready, usage: () => ask("usage"), usageAtRest: () => ask("usage at rest"), [Symbol.asyncDispose]: () => child.end() };
 }
 
 function startProgram(program: string, options: unknown) {
@@ -82,6 +83,7 @@ function startProgram(program: string, options: unknown) {
   const child = Bun.spawn([process.execPath, path, JSON.stringify(options)], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: Readable.fromWeb(child.stdout) })[Symbol.asyncIterator]();
   return {
+    pid: child.pid,
     write(line: string): void {
       void child.stdin.write(`${line}\n`);
       void child.stdin.flush();

@@ -53,6 +53,7 @@ type Place = { readonly suffix: string; readonly value: unknown };
 function valuesOf(message: ReflectMessage, field: Field): readonly Place[] {
   switch (field.fieldKind) {
     case "list":
+      if (field.listKind === "scalar") return placesOfNul(message.get(field));
       return [...message.get(field)].map((value, index) => ({ suffix: `[${index}]`, value }));
     case "map":
       return [...message.get(field)].flatMap(([key, value]) => [
@@ -62,6 +63,16 @@ function valuesOf(message: ReflectMessage, field: Field): readonly Place[] {
     default:
       return [{ suffix: "", value: message.get(field) }];
   }
+}
+
+/** A column may have thousands of strings: a place is made only of one that is bad. */
+function placesOfNul(values: Iterable<unknown>): readonly Place[] {
+  let index = 0;
+  for (const value of values) {
+    if (typeof value === "string" && value.includes("\0")) return [{ suffix: `[${index}]`, value }];
+    index++;
+  }
+  return [];
 }
 
 function firstNul(name: string, places: readonly Place[]): string | undefined {

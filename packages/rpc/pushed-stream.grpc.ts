@@ -1,5 +1,5 @@
 /** Pushed streams over native gRPC, on `node:http2`: flow control is the stream's own, and trailers say how it ended. */
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError, type ConnectRouterOptions, type ContextValues } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { createEnvelopeReader, envelope } from "./envelope-reader.ts";
@@ -30,7 +30,7 @@ export function pushedGrpc(pushed: PushedMethod, options: ConnectRouterOptions):
     request.on("error", () => {});
     response.on("error", () => {});
     response.on("close", () => call.abort(new ConnectError("The caller went away", Code.Canceled)));
-    void serve(pushed, options, { request, response, call }).then((end) => finish(request, response, call, end));
+    void serve(pushed, options, { request, response, call }).then((end) => finish(response, call, end));
     return true;
   };
 }
@@ -43,32 +43,31 @@ async function serve(pushed: PushedMethod, options: ConnectRouterOptions, { requ
   } catch (error) {
     return { error };
   }
-  if (call.signal.aborted) return { error: call.signal.reason };
-  const peer = {
-    send: (message: Uint8Array): boolean => response.stream?.destroyed === false && response.write(envelope(message)),
-    resume: (): void => void request.resume(),
-  };
-  const opened = (stream: PushedStream): void => {
+  const { stream } = request;
+  if (call.signal.aborted || stream.destroyed) return { error: call.signal.reason };
+  // Past the request and the response, which would each add a buffer of their own.
+  const peer = { send: (message: Uint8Array): boolean => !stream.destroyed && stream.write(envelope(message)), resume: (): void => void stream.resume() };
+  const opened = (pushedStream: PushedStream): void => {
     response.writeHead(200, Object.fromEntries(call.responseHeader));
-    response.on("drain", () => stream.drained());
-    response.on("close", () => stream.leave());
-    readInto(stream, request);
+    stream.on("drain", () => pushedStream.drained());
+    stream.on("close", () => pushedStream.leave());
+    readInto(pushedStream, stream);
   };
   return runPushedCall(pushed, call, { interceptors: options.interceptors, peer, opened });
 }
 
-function readInto(stream: PushedStream, request: Http2ServerRequest): void {
+function readInto(stream: PushedStream, http2: ServerHttp2Stream): void {
   const envelopes = createEnvelopeReader();
   const take = (bytes: Uint8Array, from: number, to: number): void => stream.take(bytes, from, to);
-  request.on("data", (chunk: Buffer) => {
+  http2.on("data", (chunk: Buffer) => {
     try {
       envelopes.read(chunk, take);
     } catch (error) {
       stream.fail(error);
     }
-    if (!stream.taken()) request.pause();
+    if (!stream.taken()) http2.pause();
   });
-  request.on("end", () => {
+  http2.on("end", () => {
     try {
       envelopes.end();
       stream.halfClose();
@@ -78,15 +77,15 @@ function readInto(stream: PushedStream, request: Http2ServerRequest): void {
   });
 }
 
-function finish(request: Http2ServerRequest, response: Http2ServerResponse, { responseHeader, responseTrailer }: PushedCall, end: PushedEnd): void {
+function finish(response: Http2ServerResponse, { responseHeader, responseTrailer }: PushedCall, end: PushedEnd): void {
   const { stream } = response;
   if (stream === undefined || stream.destroyed) return;
   setTrailerStatus(responseTrailer, errorOf(end));
   if (!response.headersSent) response.writeHead(200, Object.fromEntries(responseHeader));
   response.addTrailers(Object.fromEntries(responseTrailer));
   // What the caller still sends is read off and dropped until it has heard of the end.
-  request.removeAllListeners("data");
-  request.resume();
+  stream.removeAllListeners("data");
+  stream.resume();
   response.end();
 }
 
