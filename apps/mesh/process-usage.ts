@@ -24,6 +24,18 @@ export function cpuBetween(before: readonly ProcessUsage[], after: readonly Proc
   return new Map(after.map(({ name, cpuSeconds }) => [name, Math.max(0, cpuSeconds - (then.get(name) ?? 0))]));
 }
 
+type MachineTicks = { readonly busy: number; readonly all: number };
+
+/** A reading of the whole machine's processors; with an earlier one, the share that was busy since, whoever it was. */
+export function machineBusy(): MachineTicks;
+export function machineBusy(since: MachineTicks): number;
+export function machineBusy(since?: MachineTicks): MachineTicks | number {
+  const [, ...ticks] = (read("/proc/stat").split("\n")[0] ?? "").split(/\s+/).map(Number);
+  const all = ticks.slice(0, 8).reduce((sum, each) => sum + each, 0);
+  const busy = all - (ticks[3] ?? 0) - (ticks[4] ?? 0);
+  return since === undefined ? { busy, all } : (busy - since.busy) / Math.max(1, all - since.all);
+}
+
 /** Backends that have ended count too: their server has waited for them. */
 function ofServer(pid: number): { readonly cpuSeconds: number; readonly pssMb: number } {
   const all = [pid, ...childrenOf(pid)];

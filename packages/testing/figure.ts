@@ -40,7 +40,7 @@ export function statisticOf(samples: readonly number[], statistic: Statistic = "
   return statistic === "p99" ? p99(samples) : median(samples);
 }
 
-export function median(samples: readonly number[]): number {
+function median(samples: readonly number[]): number {
   const sorted = samples.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   const [low, high] = sorted.length % 2 === 1 ? [sorted[middle], sorted[middle]] : [sorted[middle - 1], sorted[middle]];

@@ -2,7 +2,7 @@
 export { cpuSeconds } from "./cpu-seconds.ts";
 export { eventually, type EventuallyOptions } from "./eventually.ts";
 export { type FigureResult, figureTable, type Machine, meetsGoal } from "./figure-table.ts";
-export { type Figure, type FigureOptions, type Measurement, median } from "./figure.ts";
+export { type Figure, type FigureOptions, type Measurement } from "./figure.ts";
 export { freePort } from "./free-port.ts";
 export { type HttpLoad, startHttpLoad } from "./http-load.ts";
 export { createManualClock, type ManualClock } from "./manual-clock.ts";
