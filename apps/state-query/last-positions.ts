@@ -17,29 +17,60 @@ export interface LastPositions {
   size(): number;
 }
 
+/** Linked in order of the last change: moving one to the end costs no change of the map. */
+type Entry = { readonly driverId: string; position: LastPosition; older: Entry | null; newer: Entry | null };
+
 export function createLastPositions({ max }: { readonly max: number }): LastPositions {
-  // In order of the last change, so that the first key is the driver silent longest.
-  const positions = new Map<string, LastPosition>();
+  const entries = new Map<string, Entry>();
+  let oldest: Entry | null = null;
+  let newest: Entry | null = null;
+
+  function unlink({ older, newer }: Entry): void {
+    if (older === null) oldest = newer;
+    else older.newer = newer;
+    if (newer === null) newest = older;
+    else newer.older = older;
+  }
+
+  function append(entry: Entry): void {
+    entry.older = newest;
+    entry.newer = null;
+    if (newest === null) oldest = entry;
+    else newest.newer = entry;
+    newest = entry;
+  }
+
+  function put(driverId: string, known: Entry | undefined, position: LastPosition): void {
+    const entry = known ?? { driverId, position, older: null, newer: null };
+    if (known === undefined) entries.set(driverId, entry);
+    else unlink(known);
+    entry.position = position;
+    append(entry);
+  }
 
   return {
-    get: (driverId) => positions.get(driverId),
+    get: (driverId) => entries.get(driverId)?.position,
     apply(batch, latestMs) {
       let moved = 0;
       for (const [row, driverId] of batch.driverIds.entries()) {
         const position = positionAt(batch, row);
-        if (position === null || position.observedAtMs > latestMs || !isNewer(position, positions.get(driverId))) continue;
-        positions.delete(driverId);
-        positions.set(driverId, position);
+        const known = entries.get(driverId);
+        if (position === null || position.observedAtMs > latestMs || !isNewer(position, known?.position)) continue;
+        put(driverId, known, position);
         moved++;
       }
-      for (const oldest of positions.keys()) {
-        if (positions.size <= max) break;
-        positions.delete(oldest);
+      while (entries.size > max && oldest !== null) {
+        entries.delete(oldest.driverId);
+        unlink(oldest);
       }
       return moved;
     },
-    newest: (limit) => [...positions].slice(-limit),
-    size: () => positions.size,
+    newest(limit) {
+      const last: (readonly [string, LastPosition])[] = [];
+      for (let entry = newest; entry !== null && last.length < limit; entry = entry.older) last.push([entry.driverId, entry.position]);
+      return last.toReversed();
+    },
+    size: () => entries.size,
   };
 }
 
