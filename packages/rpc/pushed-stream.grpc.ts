@@ -1,7 +1,7 @@
 /** Pushed streams over native gRPC, on `node:http2`: flow control is the stream's own, and trailers say how it ended. */
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError, type ConnectRouterOptions, type ContextValues } from "@connectrpc/connect";
-import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { contentTypeProto, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { createEnvelopeReader, envelope } from "./envelope-reader.ts";
 import {
   beginPushedCall,
@@ -14,19 +14,18 @@ import {
   runPushedCall,
 } from "./pushed-stream.ts";
 
-const contentTypes: ReadonlySet<string> = new Set(["application/grpc", "application/grpc+proto"]);
+const contentTypes: ReadonlySet<string> = new Set(["application/grpc", contentTypeProto]);
 
 /** False when the library has to answer it; it is untouched then. */
 export type PushedGrpc = (request: Http2ServerRequest, response: Http2ServerResponse, contextValues: ContextValues) => boolean;
 
 export function pushedGrpc(pushed: PushedMethod, options: ConnectRouterOptions): PushedGrpc {
   return (request, response, contextValues) => {
-    const contentType = request.headers["content-type"] ?? "";
-    if (request.method !== "POST" || !contentTypes.has(contentType)) return false;
+    if (request.method !== "POST" || !contentTypes.has(request.headers["content-type"] ?? "")) return false;
     const requestHeader = headersOf(request);
     if (!isPlainStream(requestHeader)) return false;
     const url = `http://${request.authority}${request.url}`;
-    const call = beginPushedCall(pushed, options, { protocolName: "grpc", url, requestHeader, contentType, contextValues });
+    const call = beginPushedCall(pushed, options, { protocolName: "grpc", url, requestHeader, contentType: contentTypeProto, contextValues });
     request.on("error", () => {});
     response.on("error", () => {});
     response.on("close", () => call.abort(new ConnectError("The caller went away", Code.Canceled)));
@@ -67,14 +66,17 @@ function readInto(stream: PushedStream, http2: ServerHttp2Stream): void {
     }
     if (!stream.taken()) http2.pause();
   });
-  http2.on("end", () => {
+  const halfClose = (): void => {
     try {
       envelopes.end();
       stream.halfClose();
     } catch (error) {
       stream.fail(error);
     }
-  });
+  };
+  // A caller who had nothing to say may be done before anybody listens.
+  if (http2.readableEnded) halfClose();
+  else http2.on("end", halfClose);
 }
 
 function finish(response: Http2ServerResponse, { responseHeader, responseTrailer }: PushedCall, end: PushedEnd): void {
