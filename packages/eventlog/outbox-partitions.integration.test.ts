@@ -106,7 +106,10 @@ describe("maintainOutboxPartitions()", () => {
     const maintained = maintainOutboxPartitions(sql, clock)
       .then(String, (error: unknown) => (error instanceof Error && "code" in error ? error.code : String(error)))
       .finally(() => (over = true));
-    await eventually(async () => (await sql`SELECT FROM pg_stat_activity WHERE query LIKE '%DETACH%' AND wait_event_type = 'Lock'`).count > 0 || over);
+    await eventually(
+      async () =>
+        (await sql`SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%DETACH%' AND wait_event_type = 'Lock'`).count > 0 || over,
+    );
     let written = 0;
     while (!over) {
       await appendOutbox(sql, [row("ewr")]);
