@@ -28,7 +28,7 @@ afterEach(async () => {
   await database.drop();
 });
 
-async function startKeeper(options: Partial<Pick<LeaseKeeperDeps, "onGained" | "onLost" | "sql">> = {}): Promise<LeaseKeeper> {
+async function startKeeper(options: Partial<Pick<LeaseKeeperDeps, "onGained" | "onLost" | "sql" | "limits">> = {}): Promise<LeaseKeeper> {
   const nothing = { onGained: () => {}, onLost: async () => {} };
   const keeper = createLeaseKeeper({ context: createTestContext(), sql: database.sql({ max: 1 }), consumer, wanted, ...nothing, ...options });
   keepers.push(keeper);
@@ -68,6 +68,18 @@ describe("createLeaseKeeper()", () => {
     >`SELECT owner, epoch::float8 AS epoch FROM lease WHERE consumer = ${consumer} AND home_region = ${want.homeRegion}`;
     expect(rows.map(({ owner, epoch }) => [owner, epoch])).toEqual([["second", 2]]);
   });
+
+  test("starts on a database that is slow to answer, and takes its leases when it does", async () => {
+    await ensureLeaseRows(sql, consumer, wanted);
+    const slow = await sql.reserve();
+    await slow`BEGIN`;
+    await slow`SELECT FROM lease FOR UPDATE`;
+    const keeper = await startKeeper({ limits: { statementMs: 200 } });
+    expect(keeper.held()).toEqual([]);
+    await slow`COMMIT`;
+    slow.release();
+    await eventually(() => keeper.held().length === wanted.length, { timeoutMs: 15_000, what: "both leases" });
+  }, 30_000);
 
   test("is taken over within 3 s of a crash, with the next epoch", async () => {
     const child = Bun.spawn([process.execPath, new URL("./test-programs/hold-leases.ts", import.meta.url).pathname, database.url, consumer], {

@@ -65,11 +65,16 @@ export function createLeaseKeeper(deps: LeaseKeeperDeps): LeaseKeeper {
     }
   }
 
+  /** One that fails is no fault: the next one follows, and what is held meanwhile counts as lost in time. */
+  async function tryTick(): Promise<void> {
+    await tick().catch((error: unknown) => context.logger.warn({ error, consumer }, `Cannot renew the leases of "${consumer}"; trying again`));
+  }
+
   async function run(): Promise<void> {
     while (!stopped.signal.aborted) {
       await pause(limits.renewMs, stopped.signal);
       if (stopped.signal.aborted) return;
-      await tick().catch((error: unknown) => context.logger.warn({ error, consumer }, `Cannot renew the leases of "${consumer}"; trying again`));
+      await tryTick();
     }
   }
 
@@ -86,7 +91,7 @@ export function createLeaseKeeper(deps: LeaseKeeperDeps): LeaseKeeper {
   return {
     async start() {
       await ensureLeaseRows(sql, consumer, wanted);
-      await tick();
+      await tryTick();
       loop = run();
     },
     stop: () => (stopping ??= shutDown()),
