@@ -12,6 +12,8 @@ export type LatencyRun = {
   readonly longTransaction?: boolean;
   /** Appended by the writer itself, no outbox: the log's own share. */
   readonly straightToLog?: boolean;
+  /** Ends the writer and the reader, and with them the run. */
+  readonly signal?: AbortSignal;
 };
 
 export type Latencies = {
@@ -23,7 +25,7 @@ export type Latencies = {
   readonly relayCpuSeconds: number;
 };
 
-export async function measureLatency(bench: RelayBench, { perSecond, seconds, longTransaction, straightToLog }: LatencyRun): Promise<Latencies> {
+export async function measureLatency(bench: RelayBench, { perSecond, seconds, longTransaction, straightToLog, signal }: LatencyRun): Promise<Latencies> {
   const region = await bench.newRegion();
   const events = perSecond * seconds;
   const directory = mkdtempSync(join(tmpdir(), "ridegrid-latency-"));
@@ -32,6 +34,8 @@ export async function measureLatency(bench: RelayBench, { perSecond, seconds, lo
   const open = longTransaction ? await openWriting(bench, region) : undefined;
   const watcher = run("watch-events.ts", [bench.place, region, String(events), seenFile]);
   const writer = run("write-events.ts", [bench.database.url, region, String(perSecond), String(seconds), writtenFile, ...(straightToLog ? [bench.place] : [])]);
+  const end = (): void => [writer, watcher].forEach((child) => child.kill("SIGKILL"));
+  signal?.addEventListener("abort", end, { once: true });
   try {
     const before = process.cpuUsage();
     await finished("The writer", writer);
@@ -42,7 +46,8 @@ export async function measureLatency(bench: RelayBench, { perSecond, seconds, lo
     const p99OfSeconds = Array.from({ length: seconds }, (_, second) => percentile(took.slice(second * perSecond, (second + 1) * perSecond).toSorted(), 0.99));
     return { all: took.toSorted(), p99OfSeconds, repeated: Number(/seen, (\d+) repeated/.exec(said)?.[1]), relayCpuSeconds: (user + system) / 1e6 };
   } finally {
-    for (const child of [writer, watcher]) child.kill("SIGKILL");
+    signal?.removeEventListener("abort", end);
+    end();
     await open?.end();
     await relay?.stop();
     rmSync(directory, { recursive: true, force: true });
