@@ -1,7 +1,8 @@
 /**
  * Runs what takes too long for every change: each `*.soak.ts` of the tree, one after the other, against one Postgres
- * server of its own. `bun run soak [PART OF A PATH…]`; each prints what it counted.
+ * server of its own. `bun run soak [PART OF A PATH…] [--only PART OF A NAME]`; each prints what it counted.
  */
+import { parseArgs } from "node:util";
 import { dirname } from "node:path";
 import { startTestServer } from "../packages/testing/test-server.ts";
 
@@ -9,7 +10,9 @@ const root = dirname(import.meta.dir);
 /** One soak; those that take longer say so themselves. */
 const soakTimeoutMs = 10 * 60_000;
 
-const asked = process.argv.slice(2);
+const { values, positionals: asked } = parseArgs({ options: { only: { type: "string" } }, allowPositionals: true });
+/** A part of a name, not a pattern. */
+const only = values.only === undefined ? [] : [`--test-name-pattern=${values.only.replaceAll(/[^\w\s]/g, String.raw`\$&`)}`];
 const files = [...new Bun.Glob("{apps,packages}/*/**/*.soak.ts").scanSync({ cwd: root })]
   .filter((path) => !path.includes("node_modules") && (asked.length === 0 || asked.some((part) => path.includes(part))))
   .toSorted();
@@ -22,7 +25,7 @@ const failed: string[] = [];
 const server = await startTestServer();
 try {
   for (const file of files) {
-    const child = Bun.spawn([process.execPath, "test", `--timeout=${soakTimeoutMs}`, `./${file}`], {
+    const child = Bun.spawn([process.execPath, "test", `--timeout=${soakTimeoutMs}`, ...only, `./${file}`], {
       cwd: root,
       env: { ...process.env, TEST_DATABASE_URL: server.url },
       stdio: ["ignore", "inherit", "inherit"],

@@ -2,9 +2,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "bun:test";
 import { londonGoesOn } from "./london-goes-on.fixture.ts";
-import { gatewayOf } from "./lost-region.fixture.ts";
 import { openWatchers, type Watcher } from "./many-watchers.fixture.ts";
-import { createMeshFolder } from "./mesh.fixture.ts";
+import { createMeshFolder, gatewayOf } from "./mesh.fixture.ts";
 import { type Call, clientOf, newYork, requestRide, tokenOf } from "./ride-by-hand.fixture.ts";
 
 const rides = 100;

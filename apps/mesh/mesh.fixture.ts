@@ -37,6 +37,12 @@ export interface MeshFolder {
   reap(): Promise<void>;
 }
 
+export function gatewayOf(folder: MeshFolder, region: string): string {
+  const found = folder.file().gateways[region];
+  if (found === undefined) throw new Error(`mesh.json names no gateway of ${region}`);
+  return found;
+}
+
 export type MeshFolderOptions = {
   /** Of everything that is started from the folder, beside the test's own. */
   readonly environment?: Readonly<Record<string, string>>;

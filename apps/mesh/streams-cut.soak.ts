@@ -5,8 +5,8 @@
 import { expect, test } from "bun:test";
 import { createSeededRandom, eventually } from "@ridegrid/testing";
 import { type Followed, followThroughCuts } from "./cut-stream.fixture.ts";
-import { gatewayOf } from "./lost-region.fixture.ts";
-import { createMeshFolder, type MeshFolder } from "./mesh.fixture.ts";
+import { embeddedLogs, kafkaLogs, type LogKind } from "./event-logs.fixture.ts";
+import { createMeshFolder, gatewayOf, type MeshFolder } from "./mesh.fixture.ts";
 import { clientOf, driverAt, type Json, newYork, offerFor, requestRide, rideIn, tokenOf } from "./ride-by-hand.fixture.ts";
 
 const uuid = (): string => crypto.randomUUID();
@@ -14,8 +14,16 @@ const seconds = 60;
 const pairs = 4;
 const versionOf = (message: Json): number => Number(String(message["cursor"]).split(".")[1]);
 
-test("streams cut at random for a minute, across restarts and gateways, show each version once", async () => {
-  const folder = await createMeshFolder();
+for (const kind of [embeddedLogs, kafkaLogs])
+  test.skipIf(kind.missing !== null)(
+    `streams cut at random for a minute, across restarts and gateways, show each version once, ${kind.name}${kind.missing === null ? "" : ` (${kind.missing})`}`,
+    () => streamsAreWhole(kind),
+    300_000,
+  );
+
+async function streamsAreWhole(kind: LogKind): Promise<void> {
+  const logs = await kind.start();
+  const folder = await createMeshFolder({ environment: logs.environment });
   try {
     await folder.dev("--no-city", "--processes");
     const seed = Number(process.env["TEST_SEED"] ?? 8);
@@ -34,7 +42,7 @@ test("streams cut at random for a minute, across restarts and gateways, show eac
       resets: sum(followed, ({ stream }) => stream.updates.filter((update) => update["reset"] === true).length),
       restarted: await restarts,
     };
-    console.log(`streams cut, seed ${seed}:`, JSON.stringify(counts));
+    console.log(`streams cut, ${kind.name}, seed ${seed}:`, JSON.stringify(counts));
     for (const { stream, ended } of followed) {
       expect(stream.wrong).toEqual([]);
       // A driver's snapshot is several messages with one version; what follows it is one each.
@@ -49,8 +57,9 @@ test("streams cut at random for a minute, across restarts and gateways, show eac
     expect(counts.cuts).toBeGreaterThan(50);
   } finally {
     await folder.reap();
+    await logs.stop();
   }
-}, 300_000);
+}
 
 /** `ended` is the ride's last version, when it has ended. */
 type Watched = { readonly kind: "ride" | "driver"; readonly stream: Followed; readonly ended?: number };

@@ -18,7 +18,8 @@ import {
   testBrokerMissing,
 } from "@ridegrid/testing";
 import { brokerWaitMs } from "./limits.ts";
-import { createMeshFolder, type Ended } from "./mesh.fixture.ts";
+import type { Ended } from "./mesh.fixture.ts";
+import { devIn, startMatching, startOn } from "./start-on.fixture.ts";
 
 const missing = testBrokerMissing();
 const setUpMs = 90_000;
@@ -61,14 +62,8 @@ describe.skipIf(missing !== null)(`a start on brokers that cannot be used${missi
     KAFKA_SASL_PASSWORD: password,
   });
 
-  async function startOn(environment: Environment, ...args: readonly string[]): Promise<Ended> {
-    const folder = await createMeshFolder({ environment: { DATABASE_URL: database.url, RIDEGRID_MESH_TOKEN: "t", ...environment } });
-    try {
-      return await folder.run(...(args.length === 0 ? ["start", "matching-worker", "--region", "ewr"] : [...args, "--data", folder.directory])).ended;
-    } finally {
-      await folder.reap();
-    }
-  }
+  const startWorker = (environment: Environment): Promise<Ended> =>
+    startOn({ DATABASE_URL: database.url, RIDEGRID_MESH_TOKEN: "t", ...environment }, startMatching);
 
   /** The complaint is all there is on standard error. */
   function expectComplaint({ code, stderr }: Ended, ...parts: readonly string[]): void {
@@ -81,7 +76,7 @@ describe.skipIf(missing !== null)(`a start on brokers that cannot be used${missi
     "a broker that does not answer",
     async () => {
       const began = performance.now();
-      expectComplaint(await startOn({ KAFKA_BROKERS: nobody }), `the event log of "ewr" at ${nobody}`, "did not answer for 10 s", "ECONNREFUSED");
+      expectComplaint(await startWorker({ KAFKA_BROKERS: nobody }), `the event log of "ewr" at ${nobody}`, "did not answer for 10 s", "ECONNREFUSED");
       expect(performance.now() - began).toBeWithin(brokerWaitMs, brokerWaitMs + slackMs);
     },
     brokerWaitMs + slackMs,
@@ -90,7 +85,7 @@ describe.skipIf(missing !== null)(`a start on brokers that cannot be used${missi
   test(
     "a wrong password",
     async () => {
-      expectComplaint(await startOn(secure("wrong")), "does not let us in", "SASL authentication failed");
+      expectComplaint(await startWorker(secure("wrong")), "does not let us in", "SASL authentication failed");
     },
     slackMs,
   );
@@ -99,8 +94,8 @@ describe.skipIf(missing !== null)(`a start on brokers that cannot be used${missi
     "a certificate that nobody vouches for",
     async () => {
       const { KAFKA_TLS_CA_FILE: _, ...unvouched } = secure(user.password);
-      expectComplaint(await startOn(unvouched), "does not let us in", "self signed certificate");
-      expectComplaint(await startOn({ ...unvouched, KAFKA_TLS_CA_FILE: "/nowhere.pem" }), 'KAFKA_TLS_CA_FILE "/nowhere.pem" cannot be read');
+      expectComplaint(await startWorker(unvouched), "does not let us in", "self signed certificate");
+      expectComplaint(await startWorker({ ...unvouched, KAFKA_TLS_CA_FILE: "/nowhere.pem" }), 'KAFKA_TLS_CA_FILE "/nowhere.pem" cannot be read');
     },
     slackMs,
   );
@@ -111,13 +106,16 @@ describe.skipIf(missing !== null)(`a start on brokers that cannot be used${missi
       const log = createKafkaEventLog({ brokers: [broker.address], clientId: "test", replicas: 1, compression: "none" });
       await log.ensureTopics([{ topic: "ewr.ride-events.v1", partitions: 1, retentionMs: 3_600_000 }]);
       const what = 'cannot be used: Topic "ewr.ride-events.v1" has 1 partitions, the catalogue says 8';
-      expectComplaint(await startOn(secure(user.password)), what);
+      expectComplaint(await startWorker(secure(user.password)), what);
       await expect(log.bounds("ewr.driver-events.v1", 0)).rejects.toThrow();
       await log.close();
-      const dev = await startOn({ KAFKA_BROKERS: broker.address }, "dev", "--no-city");
+      const dev = await startOn({ KAFKA_BROKERS: broker.address }, devIn);
       expectComplaint(dev, what);
       expect(dev.stdout).toBe("");
-      expectComplaint(await startOn({ KAFKA_BROKERS: broker.address }, "dev", "--kafka"), "--kafka starts a broker and KAFKA_BROKERS names others");
+      expectComplaint(
+        await startOn({ KAFKA_BROKERS: broker.address }, (directory) => [...devIn(directory), "--kafka"]),
+        "--kafka starts a broker and KAFKA_BROKERS names others",
+      );
     },
     2 * slackMs,
   );

@@ -8,6 +8,8 @@ export type KafkaProxy = {
   readonly port: number;
   /** Loses the answers to the next `count` produce requests, each by closing its connection after the request has gone through. */
   loseProduceAnswers(count: number): void;
+  /** Answers that are still to be lost. */
+  waiting(): number;
   /** Answers lost so far: the evidence that the fault bit. */
   lost(): number;
   /** Ends every connection and lets none in. */
@@ -55,6 +57,7 @@ export async function startKafkaProxy(options: { readonly port: number; readonly
   return {
     port: options.port,
     loseProduceAnswers: (count) => void (toLose += count),
+    waiting: () => toLose,
     lost: () => lost,
     shut() {
       isShut = true;
