@@ -2,7 +2,7 @@
  * Positions from phones to the log: 2,000 streams on sockets of their own, through a gateway and an ingest in processes
  * of their own, every position acknowledged and the topic read back. Beside a bare HTTP/2 server that sends each message back.
  */
-import { type Figure, type Measurement, testBrokerMissing } from "@ridegrid/testing";
+import { type Figure, type FigureOptions, type Measurement, testBrokerMissing } from "@ridegrid/testing";
 import { type DriversOptions, type MeasuredServer, type Round, type RoundOutcome, startDrivers, startServer, type Usage } from "./position-drivers.fixture.ts";
 import { type PositionsPlatform, startPositionsPlatform } from "./positions-platform.fixture.ts";
 
@@ -20,20 +20,20 @@ const doc = (log: string): string =>
   `${drivers} StreamPositions streams, each on a connection of its own, by gateway and ingest in two processes to ${log}; the peer is one bare node:http2 server that sends each message back`;
 
 export const figures: readonly Figure[] = [
-  { name: "positions", doc: doc("the embedded log"), run: async () => (await inTurn(ways.map((way) => () => measureOn("embedded", way)))).flat() },
+  { name: "positions", doc: doc("the embedded log"), run: measureOnEmbedded },
   { name: "positions-kafka", doc: doc("a real Kafka broker"), run: measureOnKafka },
 ];
 
-/** One after the other: they share the machine. */
-async function inTurn<T>(measures: readonly (() => Promise<T>)[]): Promise<readonly T[]> {
-  const results: T[] = [];
-  for (const measure of measures) results.push(await measure());
-  return results;
+async function measureOnEmbedded(options: FigureOptions): Promise<readonly Measurement[]> {
+  const measured: Measurement[] = [];
+  // One after the other: they share the machine.
+  for (const way of ways) measured.push(...(await measureOn("embedded", way, options)));
+  return measured;
 }
 
-async function measureOnKafka(): Promise<readonly Measurement[]> {
+async function measureOnKafka(options: FigureOptions): Promise<readonly Measurement[]> {
   const missing = testBrokerMissing();
-  if (missing === null) return measureOn("kafka", nativeGrpc);
+  if (missing === null) return measureOn("kafka", nativeGrpc, options);
   process.stderr.write(`Not measured on Kafka: ${missing}\n`);
   return [];
 }
@@ -43,7 +43,7 @@ type Way = { readonly what: string; readonly port: "port" | "grpcPort"; readonly
 const nativeGrpc: Way = { what: "native gRPC", port: "grpcPort", contentType: "application/grpc" };
 const ways: readonly Way[] = [nativeGrpc, { what: "Connect h2c", port: "port", contentType: "application/connect+proto" }];
 
-async function measureOn(log: "embedded" | "kafka", way: Way): Promise<readonly Measurement[]> {
+async function measureOn(log: "embedded" | "kafka", way: Way, figure: FigureOptions): Promise<readonly Measurement[]> {
   await using platform = await startPositionsPlatform(log);
   await using echo = await startServer("echo-streams.ts", {});
   const options = { contentType: way.contentType, driversPerConnection: 1 };
@@ -54,8 +54,7 @@ async function measureOn(log: "embedded" | "kafka", way: Way): Promise<readonly 
   const echoIdleKb = [perStreamKb(echoBefore, await echo.usageAtRest())];
   const turns = await takeTurns(
     { platform, echo },
-    (round) => phones.run(round),
-    (round) => echoPhones.run(round),
+    { run: (round) => phones.run(round), runEcho: (round) => echoPhones.run(round), rounds: figure.quick ? 1 : rounds, signal: figure.signal },
   );
   const stall = await withIngestStopped(platform, () => phones.run(stalled));
   const where = `${way.what}, ${log} log`;
@@ -90,9 +89,10 @@ async function withIngestStopped({ ingest }: PositionsPlatform, run: () => Promi
 
 type Servers = { readonly platform: PositionsPlatform; readonly echo: MeasuredServer };
 type Run = (round: Round) => Promise<RoundOutcome>;
+type Turns = { readonly run: Run; readonly runEcho: Run; readonly rounds: number; readonly signal: AbortSignal };
 
 /** Round by round, one server after the other: what else the machine does falls on both. */
-async function takeTurns({ platform, echo }: Servers, run: Run, runEcho: Run) {
+async function takeTurns({ platform, echo }: Servers, { run, runEcho, rounds: turns, signal }: Turns) {
   const samples = {
     steady: new Array<number>(),
     echoSteady: new Array<number>(),
@@ -103,7 +103,8 @@ async function takeTurns({ platform, echo }: Servers, run: Run, runEcho: Run) {
     echoP50Ms: new Array<number>(),
     echoP99Ms: new Array<number>(),
   };
-  for (let turn = 0; turn < rounds; turn++) {
+  for (let turn = 0; turn < turns; turn++) {
+    signal.throwIfAborted();
     const calm = await measured(
       () => platform.usage(),
       () => run(steady),
