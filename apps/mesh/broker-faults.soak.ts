@@ -104,7 +104,10 @@ describe.skipIf(missing !== null)(`faults of a real broker${missing === null ? "
       withFaultedCity(async (city) => {
         const refused = await city.during(async () => {
           const admin = new Admin({ clientId: "partitions", bootstrapBrokers: [city.broker.address] });
-          await admin.createPartitions({ topics: [{ name: topic, count: partitionsPerTopic + 1, assignments: [] }], validateOnly: false });
+          await admin.createPartitions({ topics: [{ name: topic, count: partitionsPerTopic + 1, assignments: [{ brokerIds: [1] }] }], validateOnly: false });
+          const count = async (): Promise<number | undefined> =>
+            (await admin.metadata({ topics: [topic], forceUpdate: true })).topics.get(topic)?.partitionsCount;
+          await eventually(async () => (await count()) === partitionsPerTopic + 1, { timeoutMs: 20_000, what: "the partition more" });
           await admin.close();
           return await startBeside(city);
         });
