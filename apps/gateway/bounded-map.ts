@@ -12,7 +12,8 @@ export function createBoundedMap<K, V>(capacity: number): BoundedMap<K, V> {
     get(key) {
       const value = entries.get(key);
       if (value === undefined) return undefined;
-      // A Map keeps the order of insertion: the first key is the one used longest ago.
+      // A Map keeps the order of insertion: the first key is the one used longest ago. While half of it is free, none will go soon.
+      if (entries.size <= capacity / 2) return value;
       entries.delete(key);
       entries.set(key, value);
       return value;

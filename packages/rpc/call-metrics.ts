@@ -1,13 +1,15 @@
 /** How long calls take and how they end, by the names of the OpenTelemetry conventions. Labels are methods and codes only. */
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Meter, UpDownCounter } from "@opentelemetry/api";
+import type { Meter } from "@opentelemetry/api";
 import type { CallLayer } from "./call-layer.ts";
+import { callSamplesMax } from "./limits.ts";
 import { methodName } from "./method-name.ts";
 
 export interface CallMetrics {
   /** `status` is a Connect code in its wire spelling, or "ok". */
   record(method: string, status: string, seconds: number): void;
-  readonly openStreams: UpDownCounter;
+  /** Counts a stream until what is returned is called. */
+  streamOpened(method: string): () => void;
 }
 
 export function createCallMetrics(meter: Meter): CallMetrics {
@@ -16,8 +18,42 @@ export function createCallMetrics(meter: Meter): CallMetrics {
     description: "Duration of calls; of a stream, until its first answer",
     advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
   });
-  const openStreams = meter.createUpDownCounter("rpc.server.open_streams", { description: "Streams that are being answered" });
-  return { record: (method, status, seconds) => duration.record(seconds, { "rpc.method": method, "rpc.status_code": status }), openStreams };
+  const samples = createCallSamples((method, status, seconds) => duration.record(seconds, { "rpc.method": method, "rpc.status_code": status }));
+  const open = new Map<string, number>();
+  meter
+    .createObservableUpDownCounter("rpc.server.open_streams", { description: "Streams that are being answered" })
+    .addCallback((result) => {
+      // Whoever collects asks this first, and histograms afterwards.
+      samples.writeDown();
+      for (const [method, count] of open) result.observe(count, { "rpc.method": method });
+    });
+  const count = (method: string, difference: number): void => void open.set(method, (open.get(method) ?? 0) + difference);
+  return {
+    record: samples.add,
+    streamOpened(method) {
+      count(method, 1);
+      return () => count(method, -1);
+    },
+  };
+}
+
+/** Durations wait here and are written down together: one at a time, in the midst of a call, each would cost five times as much. */
+function createCallSamples(write: CallMetrics["record"]): { readonly add: CallMetrics["record"]; writeDown(): void } {
+  const methods: string[] = [];
+  const statuses: string[] = [];
+  const seconds: number[] = [];
+  function writeDown(): void {
+    for (const [index, each] of seconds.entries()) write(methods[index] ?? "", statuses[index] ?? "", each);
+    methods.length = statuses.length = seconds.length = 0;
+  }
+  return {
+    add(method, status, each) {
+      methods.push(method);
+      statuses.push(status);
+      if (seconds.push(each) >= callSamplesMax) writeDown();
+    },
+    writeDown,
+  };
 }
 
 /** Outside of the error mapping: it sees errors as the caller will. */
@@ -37,7 +73,7 @@ export function callMeasuring(metrics: CallMetrics): CallLayer {
       try {
         const response = await next(request);
         record("ok");
-        return { ...response, message: counted(response.message, metrics.openStreams, method) };
+        return { ...response, message: counted(response.message, () => metrics.streamOpened(method)) };
       } catch (error) {
         record(statusOf(error));
         throw error;
@@ -56,11 +92,11 @@ export function codeName(code: Code): string {
 }
 
 /** Counted from the first read on: what is never read is never closed either. */
-async function* counted<T>(messages: AsyncIterable<T>, open: UpDownCounter, method: string): AsyncIterable<T> {
-  open.add(1, { "rpc.method": method });
+async function* counted<T>(messages: AsyncIterable<T>, opened: () => () => void): AsyncIterable<T> {
+  const closed = opened();
   try {
     yield* messages;
   } finally {
-    open.add(-1, { "rpc.method": method });
+    closed();
   }
 }

@@ -26,12 +26,14 @@ export type EdgeTracingOptions = {
 
 /** The outermost layer of the public edge: whatever the client sent, the call goes on with a `traceparent` that is one. */
 export function edgeTracing({ tracer, ids, untraced }: EdgeTracingOptions): CallLayer {
+  const isOn = isTracing();
   const begin = (request: Traceable): Span | undefined => {
     const { header } = request;
-    const isTraced = isTraceparent(header.get(traceHeader));
-    if (!isTraced) header.delete(traceHeader);
+    const given = header.get(traceHeader);
+    const isTraced = isTraceparent(given);
+    if (given !== null && !isTraced) header.delete(traceHeader);
     if (untraced.has(request.method.name)) return undefined;
-    const span = startSpan(tracer, SpanKind.SERVER, request);
+    const span = isOn ? startSpan(tracer, SpanKind.SERVER, request) : undefined;
     // Tracing is off: still one id for the logs and events of this call, marked as not sampled.
     if (span === undefined && !isTraced) header.set(traceHeader, newTraceparent(ids));
     return span;
@@ -41,11 +43,12 @@ export function edgeTracing({ tracer, ids, untraced }: EdgeTracingOptions): Call
 
 /** The outermost layer of an internal server. */
 export function serverTracing(tracer: Tracer): CallLayer {
-  return spanning((request) => continued(tracer, SpanKind.SERVER, request));
+  return isTracing() ? spanning((request) => continued(tracer, SpanKind.SERVER, request)) : {};
 }
 
 /** The outermost interceptor of a client: one span for the call with all that happens to it. */
 export function clientTracing(tracer: Tracer): Interceptor {
+  if (!isTracing()) return (next) => next;
   return (next) => async (request) => {
     const span = continued(tracer, SpanKind.CLIENT, request);
     if (span === undefined) return next(request);
@@ -81,10 +84,13 @@ function continued(tracer: Tracer, kind: SpanKind, request: Traceable): Span | u
   return request.header.has(traceHeader) ? startSpan(tracer, kind, request) : undefined;
 }
 
-/** Undefined while tracing is off. */
+/** Known once a process has begun. Asked once for all calls: making attributes for nobody would cost more than all the rest. */
+function isTracing(): boolean {
+  return propagation.fields().length > 0;
+}
+
+/** Undefined when the tracer makes no spans. */
 function startSpan(tracer: Tracer, kind: SpanKind, { method, header }: Traceable): Span | undefined {
-  // Asked first: making attributes for nobody would cost more than all the rest.
-  if (propagation.fields().length === 0) return undefined;
   const name = methodName(method);
   const span = tracer.startSpan(name, { kind, attributes: { "rpc.system.name": "connectrpc", "rpc.method": name } }, contextFrom(header));
   return isSpanContextValid(span.spanContext()) && span.spanContext().isRemote !== true ? span : undefined;

@@ -6,6 +6,8 @@ export const internalCallTimeoutMs = 5_000;
 export const edgeCallTimeoutMs = 10_000;
 /** How often calls without a deadline of their own are looked at for the server's. */
 export const deadlineTickMs = 100;
+/** Durations of calls that wait to be written down. */
+export const callSamplesMax = 256;
 /** Whoever is told OVERLOADED comes back after this and a random part of the spread. */
 export const overloadDelayMinMs = 1_000;
 export const overloadDelaySpreadMs = 1_000;
