@@ -18,6 +18,8 @@ export interface UnaryCall {
   readonly contextValues: ContextValues;
   /** Whether the caller set a deadline, which ends the call without a layer. */
   readonly hasDeadline: boolean;
+  /** Gives the request a header, which is made when somebody asks for headers: its handler, most often. */
+  lateHeader(name: string, value: () => string): void;
   /** In which the handler runs; tracing sets it. */
   activeContext: Context | undefined;
   /** Ends the call now, whatever its handler does. */

@@ -20,13 +20,11 @@ export function createCallMetrics(meter: Meter): CallMetrics {
   });
   const samples = createCallSamples((method, status, seconds) => duration.record(seconds, { "rpc.method": method, "rpc.status_code": status }));
   const open = new Map<string, number>();
-  meter
-    .createObservableUpDownCounter("rpc.server.open_streams", { description: "Streams that are being answered" })
-    .addCallback((result) => {
-      // Whoever collects asks this first, and histograms afterwards.
-      samples.writeDown();
-      for (const [method, count] of open) result.observe(count, { "rpc.method": method });
-    });
+  meter.createObservableUpDownCounter("rpc.server.open_streams", { description: "Streams that are being answered" }).addCallback((result) => {
+    // Whoever collects asks this first, and histograms afterwards.
+    samples.writeDown();
+    for (const [method, count] of open) result.observe(count, { "rpc.method": method });
+  });
   const count = (method: string, difference: number): void => void open.set(method, (open.get(method) ?? 0) + difference);
   return {
     record: samples.add,

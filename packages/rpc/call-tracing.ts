@@ -35,7 +35,7 @@ export function edgeTracing({ tracer, ids, untraced }: EdgeTracingOptions): Call
     if (untraced.has(request.method.name)) return undefined;
     const span = isOn ? startSpan(tracer, SpanKind.SERVER, request) : undefined;
     // Tracing is off: still one id for the logs and events of this call, marked as not sampled.
-    if (span === undefined && !isTraced) header.set(traceHeader, newTraceparent(ids));
+    if (span === undefined && !isTraced) late(request, () => newTraceparent(ids));
     return span;
   };
   return spanning(begin);
@@ -78,7 +78,13 @@ function spanning(begin: (request: Traceable) => Span | undefined): CallLayer {
   };
 }
 
-type Traceable = Pick<UnaryRequest | StreamRequest | UnaryCall, "method" | "header">;
+/** Nobody records such a trace, so its id is made for whoever passes it on. */
+function late(request: Traceable, traceparent: () => string): void {
+  if ("lateHeader" in request) request.lateHeader(traceHeader, traceparent);
+  else request.header.set(traceHeader, traceparent());
+}
+
+type Traceable = UnaryCall | StreamRequest | UnaryRequest;
 
 function continued(tracer: Tracer, kind: SpanKind, request: Traceable): Span | undefined {
   return request.header.has(traceHeader) ? startSpan(tracer, kind, request) : undefined;

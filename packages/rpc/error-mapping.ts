@@ -15,9 +15,9 @@ export type FaultLog = (fault: Fault) => void;
 
 /** Outside of all layers that may fail. */
 export function errorMapping(onFault: FaultLog): CallLayer {
-  const end: CallEnd = (failure, { method, header, message }) => {
+  const end: CallEnd = (failure, call) => {
     if (failure === undefined) return;
-    const about = () => ({ method: methodName(method), traceId: traceIdIn(header), rideId: rideIdIn(message) });
+    const about = () => ({ method: methodName(call.method), traceId: traceIdIn(call.header), rideId: rideIdIn(call.message) });
     return { error: toApiError(failure.error, (error) => onFault({ ...about(), error })) };
   };
   return {

@@ -6,6 +6,7 @@ import { type DescField, type DescMessage, type Message } from "@bufbuild/protob
 import { pathToString, reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
 import type { CallLayer } from "./call-layer.ts";
+import { isPlainlyValid } from "./plainly-valid.ts";
 import { apiError } from "./refusal-error.ts";
 
 export const fieldValidation: CallLayer = {
@@ -20,8 +21,9 @@ const validator = createValidator();
 
 /** @throws FIELD_INVALID naming the first field that breaks a rule. */
 export function checkMessage(schema: DescMessage, message: Message): void {
-  const nul = holdsStrings(schema) ? nulPath(reflect(schema, message)) : undefined;
+  const nul = holdsStrings(schema) && holdsNul(message) ? nulPath(reflect(schema, message)) : undefined;
   if (nul !== undefined) throw apiError("FIELD_INVALID", `Field "${nul}" holds a NUL character`, { field: nul });
+  if (isPlainlyValid(schema, message)) return;
   const result = validator.validate(schema, message);
   if (result.kind === "valid") return;
   if (result.kind === "error") throw result.error;
@@ -35,6 +37,16 @@ async function* checkedStream<T extends Message>(schema: DescMessage, messages: 
     checkMessage(schema, message);
     yield message;
   }
+}
+
+/** Whether there is a NUL to look for: a glance, without the schema. */
+function holdsNul(value: unknown): boolean {
+  if (typeof value === "string") return value.includes("\0");
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return false;
+  // A column of numbers is not walked, however long.
+  if (Array.isArray(value)) return typeof value[0] !== "number" && value.some(holdsNul);
+  for (const key in value) if (key.includes("\0") || holdsNul(Reflect.get(value, key))) return true;
+  return false;
 }
 
 /** The path of the first string with a NUL in it. */

@@ -6,14 +6,14 @@
  * more than all the rest.
  */
 export class Interruption {
-  readonly #caller: () => AbortSignal;
+  readonly #caller: { readonly signal: AbortSignal };
   #controller: AbortController | undefined;
-  #listened: AbortSignal | undefined;
+  #unlisten: (() => void) | undefined;
   #ended: { readonly reason: unknown } | undefined;
   #reject: ((reason: unknown) => void) | undefined;
 
-  /** `caller`: the signal of whoever called. */
-  constructor(caller: () => AbortSignal) {
+  /** `caller`: has the signal of whoever called, which is looked at when it is needed. */
+  constructor(caller: { readonly signal: AbortSignal }) {
     this.#caller = caller;
   }
 
@@ -45,19 +45,18 @@ export class Interruption {
 
   #end(reason: unknown): void {
     this.#ended = { reason };
-    this.#listened?.removeEventListener("abort", this.#onLeft);
+    this.#unlisten?.();
     this.#controller?.abort(reason);
   }
 
   #listen(controller: AbortController): void {
     if (this.#ended !== undefined) return controller.abort(this.#ended.reason);
-    const caller = this.#caller();
-    if (caller.aborted) return this.interrupt(caller.reason);
-    this.#listened = caller;
-    caller.addEventListener("abort", this.#onLeft, { once: true });
+    const { signal } = this.#caller;
+    const onLeft = (): void => this.interrupt(signal.reason);
+    if (signal.aborted) return onLeft();
+    signal.addEventListener("abort", onLeft, { once: true });
+    this.#unlisten = () => signal.removeEventListener("abort", onLeft);
   }
-
-  readonly #onLeft = (): void => this.interrupt(this.#listened?.reason);
 }
 
 /** A fresh exception would cost as much as the rest of a small call: it would hold a stack that nobody reads. */

@@ -8,7 +8,7 @@ export function layerInterceptor(layers: readonly CallLayer[]): Interceptor {
   const streams = layers.flatMap(({ stream }) => (stream === undefined ? [] : [stream]));
   return (next) => async (request) => {
     if (request.stream) return streams.reduceRight<StreamNext>((inner, layer) => layer(inner), streamNext(next))(request);
-    const interruption = new Interruption(() => request.signal);
+    const interruption = new Interruption(request);
     const { signal } = interruption;
     try {
       return await throughLayers(begins, unaryCall(request, interruption), () => next({ ...request, signal }));
@@ -37,6 +37,7 @@ function unaryCall({ method, header, message, contextValues }: UnaryRequest, int
     message,
     contextValues,
     hasDeadline,
+    lateHeader: (name, value) => header.set(name, value()),
     activeContext: undefined,
     interrupt: (reason) => interruption.interrupt(reason),
     untilInterrupted: (answer) => interruption.untilInterrupted(answer),

@@ -22,13 +22,16 @@ export class PlainCall implements HandlerContext, UnaryCall {
   message: Message;
   activeContext: Context | undefined = undefined;
   readonly #request: Request;
+  readonly #headers: Headers;
+  #late: { readonly name: string; readonly value: () => string } | undefined;
   readonly #interruption: Interruption;
   readonly #deadlineMs: number | undefined;
   #trailer: Headers | undefined;
 
   constructor(request: Request, method: UnaryImplementation["method"], values: ContextValues, start: PlainCallStart) {
     this.#request = request;
-    this.#interruption = new Interruption(() => request.signal);
+    this.#headers = request.headers;
+    this.#interruption = new Interruption(request);
     this.#deadlineMs = start.timeoutMs === undefined ? undefined : performance.now() + start.timeoutMs;
     this.method = method;
     this.service = method.parent;
@@ -42,10 +45,14 @@ export class PlainCall implements HandlerContext, UnaryCall {
   }
   /** The request is nobody else's, so its headers are the call's own. */
   get requestHeader(): Headers {
-    return this.#request.headers;
+    if (this.#late !== undefined) {
+      this.#headers.set(this.#late.name, this.#late.value());
+      this.#late = undefined;
+    }
+    return this.#headers;
   }
   get header(): Headers {
-    return this.#request.headers;
+    return this.requestHeader;
   }
   get contextValues(): ContextValues {
     return this.values;
@@ -64,6 +71,11 @@ export class PlainCall implements HandlerContext, UnaryCall {
     return this.#trailer;
   }
 
+  lateHeader(name: string, value: () => string): void {
+    // One is late at a time, and there is but one.
+    void this.requestHeader;
+    this.#late = { name, value };
+  }
   timeoutMs(): number | undefined {
     return this.#deadlineMs === undefined ? undefined : Math.max(0, Math.ceil(this.#deadlineMs - performance.now()));
   }

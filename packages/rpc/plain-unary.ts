@@ -22,7 +22,8 @@ export type PlainUnary = (request: Request, values: (request: Request) => Contex
 
 export function plainUnary(implementation: UnaryImplementation, options: EdgeOptions): PlainUnary {
   const { method } = implementation;
-  const shared = { implementation, options, begins: unaryBegins(options.layers), empty: create(method.input) };
+  const whole = (given: MessageInitShape<DescMessage>): Message => create(method.output, given);
+  const shared = { implementation, options, begins: unaryBegins(options.layers), empty: create(method.input), whole };
   const json = { ...shared, codec: jsonCodec(method, options.jsonOptions) };
   const proto = { ...shared, codec: protoCodec(method) };
   return (request, values) => {
@@ -36,6 +37,8 @@ type Method<Body> = {
   readonly options: EdgeOptions;
   readonly begins: readonly CallBegin[];
   readonly empty: Message;
+  /** What a handler gives as a message: its library lets it leave out the rest. */
+  readonly whole: (given: MessageInitShape<DescMessage>) => Message;
   readonly codec: PlainCodec<Body>;
 };
 
@@ -55,11 +58,10 @@ export function isPlain({ method, headers }: Pick<Request, "method" | "headers">
 
 async function answer<Body>(method: Method<Body>, request: Request, values: ContextValues): Promise<Response> {
   const timeout = request.headers.get("connect-timeout-ms");
-  const { implementation, options, begins, empty, codec } = method;
+  const { implementation, options, begins, empty, whole, codec } = method;
   const body = await codec.read(request);
   const timeoutMs = timeout === null ? undefined : Number(timeout);
   const call = new PlainCall(request, implementation.method, values, { timeoutMs, message: empty, responseHeader: codec.responseHeader });
-  const whole = (given: MessageInitShape<DescMessage>): Message => create(call.method.output, given);
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => call.interrupt(timedOut()), timeoutMs);
   try {
     // The gate comes before the body is decoded, as in the library: who may not call costs no more than that.
