@@ -1,4 +1,7 @@
-/** Events committed at a steady rate by one process, relayed by this one, read by a third: how long each took from its commit's answer. */
+/**
+ * Events committed at a steady rate by one process, relayed by this one, read by a third: how long each took from its
+ * commit's answer. Those of the first second, in which the processes warm up, must come too, but are not counted.
+ */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,6 +36,9 @@ export async function measureLatency(bench: RelayBench, { perSecond, seconds, lo
   const relay = straightToLog ? undefined : await bench.startRelay(region);
   const open = longTransaction ? await openWriting(bench, region) : undefined;
   const watcher = run("watch-events.ts", [bench.place, region, String(events), seenFile]);
+  const reading = watcher.stdout.getReader();
+  await reading.read();
+  reading.releaseLock();
   const writer = run("write-events.ts", [bench.database.url, region, String(perSecond), String(seconds), writtenFile, ...(straightToLog ? [bench.place] : [])]);
   const end = (): void => [writer, watcher].forEach((child) => child.kill("SIGKILL"));
   signal?.addEventListener("abort", end, { once: true });
@@ -42,8 +48,10 @@ export async function measureLatency(bench: RelayBench, { perSecond, seconds, lo
     const said = await finished("The reader", watcher);
     const { user, system } = process.cpuUsage(before);
     const [written, seen] = [timesIn(writtenFile), timesIn(seenFile)];
-    const took = seen.map((at, index) => at - (written[index] ?? Number.NaN));
-    const p99OfSeconds = Array.from({ length: seconds }, (_, second) => percentile(took.slice(second * perSecond, (second + 1) * perSecond).toSorted(), 0.99));
+    const took = seen.map((at, index) => at - (written[index] ?? Number.NaN)).slice(perSecond);
+    const p99OfSeconds = Array.from({ length: seconds - 1 }, (_, second) =>
+      percentile(took.slice(second * perSecond, (second + 1) * perSecond).toSorted(), 0.99),
+    );
     return { all: took.toSorted(), p99OfSeconds, repeated: Number(/seen, (\d+) repeated/.exec(said)?.[1]), relayCpuSeconds: (user + system) / 1e6 };
   } finally {
     signal?.removeEventListener("abort", end);
@@ -77,7 +85,8 @@ function run(program: string, parameters: readonly string[]) {
 }
 
 async function finished(who: string, child: ReturnType<typeof run>): Promise<string> {
-  const said = await new Response(child.stdout).text();
+  let said = "";
+  for await (const chunk of child.stdout) said += new TextDecoder().decode(chunk);
   if ((await child.exited) !== 0) throw new Error(`${who} of the measurement ended with ${child.exitCode ?? child.signalCode}`);
   return said;
 }

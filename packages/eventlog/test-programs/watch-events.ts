@@ -12,6 +12,8 @@ const never = new AbortController().signal;
 let missing = seen.length;
 let repeated = 0;
 
+// Its readers are connected before anybody writes.
+await Promise.all(Array.from({ length: benchPartitions }, (_, partition) => log.bounds(`${region}.${benchTopic}`, partition)));
 const watching = Array.from({ length: benchPartitions }, (_, partition) => watch(partition));
 process.stdout.write("watching\n");
 await Promise.all(watching);
