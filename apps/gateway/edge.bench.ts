@@ -1,4 +1,4 @@
-/** What the edge costs: a plain unary call with every interceptor on, answered in process, beside raw Hono and the library's own handler. */
+/** What the edge costs: a plain unary call with every layer on, answered in process, beside raw Hono and the library's own handler. */
 import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { RiderService } from "@ridegrid/contracts";
 import { GetRideRequestSchema, GetRideResponseSchema } from "@ridegrid/contracts/gen/rider/v1/rider_service_pb";
@@ -16,8 +16,8 @@ import { rememberingIdentity } from "./identity.remembering.ts";
 import { listenPublic, type PublicListener } from "./public-listener.ts";
 
 const path = "/ridegrid.rider.v1.RiderService/GetRide";
-const rounds = 4;
-const load = { connections: 32, warmUpCalls: 20_000, callsPerRound: 10_000 };
+const rounds = 8;
+const load = { connections: 32, warmUpCalls: 10_000, callsPerRound: 4_000 };
 const answer = create(GetRideResponseSchema, { ride: ride() });
 const question = create(GetRideRequestSchema, { rideId });
 const bodies = {
@@ -28,7 +28,7 @@ const bodies = {
 export const figures: readonly Figure[] = [
   {
     name: "edge",
-    doc: "GetRide at the public port, every interceptor on, answered in process; calls per CPU-second of the server, its sockets included",
+    doc: "GetRide at the public port, every layer on, answered in process; calls per CPU-second of the server, its sockets included",
     run: measureEdge,
   },
 ];
@@ -103,7 +103,11 @@ function allInterceptors(context: ReturnType<typeof createTestContext>, issuer: 
 
 function serveEdge(options: EdgeOptions, plainCalls: boolean): PublicListener {
   const app = httpRoutes({ readiness: () => [], metricsText: () => "", issuer: undefined, refuseToken: async () => undefined });
-  const fetch = mountConnect(app, (router) => router.service(RiderService, { getRide: () => answer }), options, { onFault, peerAddress: () => "", plainCalls });
+  const fetch = mountConnect(app, (router) => router.service(RiderService, { getRide: async () => answer }), options, {
+    onFault,
+    peerAddress: () => "",
+    plainCalls,
+  });
   return listenPublic({ host: "127.0.0.1", port: 0, fetch: readableByBrowsers(fetch), onFault });
 }
 

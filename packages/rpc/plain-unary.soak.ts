@@ -14,4 +14,4 @@ test("plainUnary() answers 10,000 plain and odd requests as the library's handle
   } finally {
     await paths.stop();
   }
-});
+}, 300_000);
