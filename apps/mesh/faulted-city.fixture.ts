@@ -24,7 +24,7 @@ export type FaultedCity = {
   failedAppends(): Promise<number>;
   /** What the fold dropped because it had it already. */
   dropped(): Promise<number>;
-  readonly outbox: Pick<OutboxWatch, "peak" | "drained">;
+  readonly outbox: OutboxWatch;
   /** Waits for the city's end: 0 violations, and nobody who only commanded was failed. Answers what is told of it. */
   ends(): Promise<string>;
 };
@@ -38,7 +38,12 @@ export async function withFaultedCity(check: (city: FaultedCity) => Promise<void
   const folder = await createMeshFolder({ environment: { KAFKA_BROKERS: broker.address, KAFKA_REPLICAS: "1" } });
   try {
     await folder.dev("--no-city");
-    await check(await openCity(broker, folder));
+    const city = await openCity(broker, folder);
+    try {
+      await check(city);
+    } finally {
+      await city.outbox.stop();
+    }
   } finally {
     await folder.reap();
     await broker.stop();
@@ -75,7 +80,6 @@ async function openCity(broker: TestBroker, folder: MeshFolder): Promise<Faulted
     async ends() {
       const { code, stdout, stderr } = await city.ended;
       await riders.stop();
-      await outbox.stop();
       expect({ code, told: code === 0 ? "" : `${stdout}${stderr}` }).toEqual({ code: 0, told: "" });
       const { violations, rides } = JSON.parse(stdout) as { readonly violations: number; readonly rides: Readonly<Record<string, number>> };
       expect(violations).toBe(0);
