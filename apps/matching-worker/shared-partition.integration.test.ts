@@ -1,6 +1,6 @@
 /** After a takeover two markets share a partition: each is matched by itself, begun and ended as the coordinator says who serves it. */
 import { afterEach, expect, test } from "bun:test";
-import { marketId, type RideEvent } from "@ridegrid/domain";
+import { evolveRide, marketId, type RideEvent } from "@ridegrid/domain";
 import { reasonOf } from "@ridegrid/rpc";
 import { eventually } from "@ridegrid/testing";
 import { createWorkerFixture, type WorkerFixture } from "./matching-worker.fixture.ts";
@@ -34,20 +34,27 @@ test("a worker matches each market of a shared partition for itself, and only wh
   ]);
   await eventually(async () => (await matches("lon", london)) === "yes", { timeoutMs: 20_000, what: "London after its takeover" });
 
-  const londoner = availableDriver("d-london");
-  if (londoner.shift === null) throw new Error("a driver who is available is on shift");
-  await driver({ ...londoner, shift: { ...londoner.shift, marketId: marketId("lon") } });
-  await position("d-london", london, clock.nowMs(), "lon");
-  await driver(availableDriver("d-new-york"));
-  await position("d-new-york", timesSquare);
+  const newYorker = availableDriver("d-new-york");
+  const someone = availableDriver("d-london");
+  if (someone.shift === null) throw new Error("a driver who is available is on shift");
+  const londoner = { ...someone, shift: { ...someone.shift, marketId: marketId("lon") } };
   const asked = rideRequested(inLondon, { pickup: london, atMs: clock.nowMs() });
   if (asked.body.type !== "RideRequested") throw new Error("it is a request");
-  const toLondon: RideEvent = { ...asked, body: { ...asked.body, marketId: marketId("lon"), dropoff: { latitude: 51.51, longitude: -0.13 } } };
+  const body = { ...asked.body, marketId: marketId("lon"), dropoff: { latitude: 51.51, longitude: -0.13 } };
+  const toLondon: RideEvent = { ...asked, body };
   // Near New York's driver, who would be proposed for it if markets were mixed up.
-  const stray = rideRequested(ofLondonNearby, { atMs: clock.nowMs() });
-  if (toLondon.body.type === "RideRequested") await ride({ ...stray, body: { ...toLondon.body, pickup: timesSquare } }, "lon");
+  const stray: RideEvent = { ...rideRequested(ofLondonNearby, { atMs: clock.nowMs() }), body: { ...body, pickup: timesSquare } };
+  const toNewYork = rideRequested(inNewYork, { atMs: clock.nowMs() });
+  // What the coordinator says as well: a worker that is stopped for too long loses its lease and begins with that.
+  openWork.drivers = [londoner, newYorker];
+  openWork.rides = [toLondon, stray, toNewYork].map((event) => evolveRide(null, event));
+  await driver(londoner);
+  await position("d-london", london, clock.nowMs(), "lon");
+  await driver(newYorker);
+  await position("d-new-york", timesSquare);
+  await ride(stray, "lon");
   await ride(toLondon, "lon");
-  await ride(rideRequested(inNewYork, { atMs: clock.nowMs() }));
+  await ride(toNewYork);
   await eventually(async () => new Set((await proposals()).map((one) => one.rideId)).size === 2, { timeoutMs: 20_000, what: "a proposal in each market" });
   const made = (await proposals()).map((one) => `${one.rideId} ${one.kind.value?.driverId} ${one.envelope?.homeRegion} ${one.envelope?.marketId}`);
   expect(new Set(made)).toEqual(new Set([`${inLondon} d-london ewr lon`, `${inNewYork} d-new-york ewr nyc`]));
