@@ -36,7 +36,7 @@ export const figures: readonly Figure[] = [
 async function measureEdge(): Promise<readonly Measurement[]> {
   const context = createTestContext();
   const issuer = await createDevelopmentIssuer({ clock: context.clock });
-  const options = allInterceptors(context, issuer);
+  const options = allLayers(context, issuer);
   const servers = { edge: serveEdge(options, true), library: serveEdge(options, false), hono: serveHono() };
   const token = await issuer.issue({ role: "rider", subject: "r-1" });
   const measured: Measurement[] = [];
@@ -85,7 +85,7 @@ const onFault = ({ error }: { readonly error: unknown }): void => {
 };
 
 /** Rates are counted by a clock that runs a million times as fast: counted, and never reached. */
-function allInterceptors(context: ReturnType<typeof createTestContext>, issuer: DevelopmentIssuer): EdgeOptions {
+function allLayers(context: ReturnType<typeof createTestContext>, issuer: DevelopmentIssuer): EdgeOptions {
   const { clock, ids, tracer, meter, random } = context;
   const fastClock = { nowMs: () => clock.nowMs() + performance.now() * 1e6 };
   return edgeOptions({

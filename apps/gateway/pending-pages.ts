@@ -3,17 +3,13 @@
  * positions; one sweep looks for what waits too long, not a timer each.
  */
 import { create } from "@bufbuild/protobuf";
+import { appendRun, type PositionRun } from "@ridegrid/contracts";
 import type { RejectedPosition } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { type ForwardPositionsRequest, ForwardPositionsRequestSchema, type ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError } from "@ridegrid/rpc";
 import { forwardTimeoutMs, forwardStreamTimeoutMs, pageSweepMs, positionsForwardedMax } from "./limits.ts";
-import type { ReportedPosition } from "./reported-position.ts";
 
-/** Positions of one driver that follow one another. `streamId` is empty for those of a unary call. */
-export type Run = {
-  readonly driverId: string;
-  readonly streamId: string;
-  readonly positions: readonly ReportedPosition[];
+export type Run = PositionRun & {
   /** Called once. */
   readonly settle: (fate: RunFate) => void;
 };
@@ -94,7 +90,7 @@ export function createPendingPages(): PendingPages {
       positions += run.positions.length;
       page.runs.push(run);
       page.unanswered++;
-      write(page.message, run);
+      appendRun(page.message, run);
       return page.message.sequences.length;
     },
     resolve(answer) {
@@ -111,21 +107,6 @@ export function createPendingPages(): PendingPages {
       for (const [pageId, page] of pages) fail(pageId, page, error);
     },
   };
-}
-
-function write(page: ForwardPositionsRequest, { driverId, streamId, positions }: Run): void {
-  page.driverIds.push(driverId);
-  page.streamIds.push(streamId);
-  page.runLengths.push(positions.length);
-  for (const position of positions) {
-    page.sequences.push(position.sequence);
-    page.latitudes.push(position.latitude);
-    page.longitudes.push(position.longitude);
-    page.headingsDegrees.push(position.headingDegrees);
-    page.speedsMps.push(position.speedMps);
-    page.accuraciesM.push(position.accuracyM);
-    page.observeTimesMs.push(position.observedAtMs);
-  }
 }
 
 const none: readonly RejectedPosition[] = [];

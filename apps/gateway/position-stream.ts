@@ -7,12 +7,12 @@
  * A driver has one such stream: a newer one ends the older with SUPERSEDED, at once on the same gateway, and with its
  * next position where another gateway carries the newer one.
  */
+import type { ReportedPosition } from "@ridegrid/contracts";
 import type { RejectedPosition } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import type { IdSource } from "@ridegrid/domain";
 import { apiError } from "@ridegrid/rpc";
 import { positionsInFlightMax, positionsPerCharge } from "./limits.ts";
 import type { RunFate } from "./positions-forwarder.ts";
-import type { ReportedPosition } from "./reported-position.ts";
 import type { SubmitPositions } from "./submit-positions.ts";
 
 export interface PositionStream {

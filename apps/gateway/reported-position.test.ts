@@ -1,11 +1,11 @@
 /** Reading a position's bytes by hand and through the schema's codec and rules: the same positions, and the same refusals. */
 import { describe, expect, test } from "bun:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@ridegrid/contracts";
+import { type ReportedPosition, timestampFromMs } from "@ridegrid/contracts";
 import { type StreamPositionsRequest, StreamPositionsRequestSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { checkMessage, reasonOf } from "@ridegrid/rpc";
 import fc from "fast-check";
-import { readReportedPosition, type ReportedPosition, reportedPosition } from "./reported-position.ts";
+import { readReportedPosition, reportedPosition } from "./reported-position.ts";
 
 type Read = ReportedPosition | "refused";
 

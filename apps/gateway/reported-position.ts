@@ -6,20 +6,9 @@
  */
 import { fromBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
-import { msFromTimestamp } from "@ridegrid/contracts";
+import { msFromTimestamp, type ReportedPosition } from "@ridegrid/contracts";
 import { type Position, type StreamPositionsRequest, StreamPositionsRequestSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { apiError, checkMessage } from "@ridegrid/rpc";
-
-/** A place that is missing has no number for its latitude. */
-export type ReportedPosition = {
-  readonly sequence: bigint;
-  readonly latitude: number;
-  readonly longitude: number;
-  readonly headingDegrees: number;
-  readonly speedMps: number;
-  readonly accuracyM: number;
-  readonly observedAtMs: number;
-};
 
 export function reportedPosition({
   sequence,

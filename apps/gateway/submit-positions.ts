@@ -3,11 +3,11 @@
  * region to send it to; the rest is judged by ingest, and acknowledged when it is durable.
  */
 import { create } from "@bufbuild/protobuf";
+import type { ReportedPosition } from "@ridegrid/contracts";
 import { PositionRejection, type RejectedPosition, RejectedPositionSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import type { ServingRegions } from "@ridegrid/rpc";
 import type { RegionMarket, Regions } from "@ridegrid/spatial";
 import type { PositionsForwarder, RunFate } from "./positions-forwarder.ts";
-import type { ReportedPosition } from "./reported-position.ts";
 
 /** `streamId` is empty for a unary call. */
 export type PositionSource = { readonly driverId: string; readonly streamId: string };

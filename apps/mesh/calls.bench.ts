@@ -8,7 +8,7 @@ import { ensureDatabases } from "./prepare-databases.ts";
 export const figures: readonly Figure[] = [
   {
     name: "calls",
-    doc: "GetRide, QuoteFare and RequestRide by JSON over HTTP/1.1 through gateway, services and Postgres, every interceptor on; the peer does one statement and nothing else",
+    doc: "GetRide, QuoteFare and RequestRide by JSON over HTTP/1.1 through gateway, services and Postgres, every layer on; the peer does one statement and nothing else",
     run: measureCalls,
   },
 ];

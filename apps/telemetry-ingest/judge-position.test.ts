@@ -1,9 +1,9 @@
 /** Each reason to refuse a position, at its bound and just beyond. */
 import { describe, expect, test } from "bun:test";
+import type { ReportedPosition } from "@ridegrid/contracts";
 import { PositionRejection } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import fc from "fast-check";
 import { isNewShift, judgePosition, type Mark } from "./judge-position.ts";
-import type { ReportedPosition } from "./reported-position.ts";
 
 const nowMs = Date.UTC(2026, 0, 15, 12);
 type Report = {

@@ -4,9 +4,9 @@
  * Pure: the last believed position and the time are given. A sequence that fell back while time went on is "lapsed":
  * right in a new shift and wrong in the old one, which only the coordinator knows.
  */
+import type { ReportedPosition } from "@ridegrid/contracts";
 import { PositionRejection } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { accuracyMaxMeters, positionAgeMaxMs, positionAheadMaxMs, speedMaxMps } from "./limits.ts";
-import type { ReportedPosition } from "./reported-position.ts";
 
 /** Where a driver's reports stand. `receivedAtMs` is this process's corrected clock, `observedAtMs` the device's. */
 export type Mark = { readonly sequence: number; readonly observedAtMs: number; readonly receivedAtMs: number };

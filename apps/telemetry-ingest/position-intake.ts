@@ -2,6 +2,7 @@
  * Pages of reported positions in, the fate of their runs out: each position is judged, the good ones are buffered for
  * their market, and a run is answered when they are durable. Keeps one order for each driver, whatever stream the reports come on.
  */
+import type { ReportedPosition } from "@ridegrid/contracts";
 import { PositionRejection } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import type { ForwardPositionsRequest, ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { type Clock, type LatLng, unreachable } from "@ridegrid/domain";
@@ -11,7 +12,6 @@ import { type GoodPosition, isNewShift, judgePosition } from "./judge-position.t
 import { positionsPendingMax } from "./limits.ts";
 import type { MarketBuffer } from "./market-buffer.ts";
 import { answerTo, type JudgedRun, type ReportedRun, runsOf } from "./position-page.ts";
-import type { ReportedPosition } from "./reported-position.ts";
 import type { ShiftLookup } from "./shift-lookup.ts";
 import type { StreamOrder } from "./stream-order.ts";
 

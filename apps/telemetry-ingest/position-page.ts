@@ -1,5 +1,6 @@
 /** A page of positions as a gateway sends it, column by column: its runs out of it, and the answer to them. */
 import { create } from "@bufbuild/protobuf";
+import { positionAt, type PositionRun, type ReportedPosition } from "@ridegrid/contracts";
 import { type PositionRejection, RejectedPositionSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import {
   type ForwardPositionsRequest,
@@ -9,10 +10,8 @@ import {
 } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError } from "@ridegrid/rpc";
 import { streamIdCharsMax } from "./limits.ts";
-import type { ReportedPosition } from "./reported-position.ts";
 
-/** Positions of one driver that follow one another. `streamId` is empty for those of a unary call. */
-export type ReportedRun = { readonly index: number; readonly driverId: string; readonly streamId: string; readonly positions: readonly ReportedPosition[] };
+export type ReportedRun = PositionRun & { readonly index: number };
 
 export type JudgedRun = {
   readonly index: number;
@@ -30,21 +29,9 @@ export function* runsOf(page: ForwardPositionsRequest): Iterable<ReportedRun> {
   for (let index = 0; index < page.driverIds.length; index++) {
     const end = row + (page.runLengths[index] ?? 0);
     const positions: ReportedPosition[] = [];
-    for (; row < end; row++) positions.push(rowOf(page, row));
+    for (; row < end; row++) positions.push(positionAt(page, row));
     yield { index, driverId: page.driverIds[index] ?? "", streamId: page.streamIds[index] ?? "", positions };
   }
-}
-
-function rowOf(page: ForwardPositionsRequest, row: number): ReportedPosition {
-  return {
-    sequence: page.sequences[row] ?? -1n,
-    latitude: page.latitudes[row] ?? Number.NaN,
-    longitude: page.longitudes[row] ?? Number.NaN,
-    headingDegrees: page.headingsDegrees[row] ?? Number.NaN,
-    speedMps: page.speedsMps[row] ?? Number.NaN,
-    accuracyM: page.accuraciesM[row] ?? Number.NaN,
-    observedAtMs: page.observeTimesMs[row] ?? Number.NaN,
-  };
 }
 
 function requireFittingColumns(page: ForwardPositionsRequest): void {

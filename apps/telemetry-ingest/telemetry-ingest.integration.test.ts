@@ -2,7 +2,17 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { type Client, createClient } from "@connectrpc/connect";
-import { CoordinatorService, IngestService, partitionsPerTopic, physicalTopic, timestampFromMs, topicCatalogue } from "@ridegrid/contracts";
+import {
+  appendRun,
+  CoordinatorService,
+  IngestService,
+  partitionsPerTopic,
+  physicalTopic,
+  type PositionRun,
+  type ReportedPosition,
+  timestampFromMs,
+  topicCatalogue,
+} from "@ridegrid/contracts";
 import { PositionRejection, type RejectedPosition } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { type PositionBatch, PositionBatchSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
 import { ForwardPositionsRequestSchema, type ForwardPositionsRequest, type ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
@@ -11,7 +21,6 @@ import { createInMemoryTransport, createServiceDirectory, reasonOf } from "@ride
 import { loadRegions } from "@ridegrid/spatial";
 import { createTestContext, createTestDatabase, eventually } from "@ridegrid/testing";
 import { createTelemetryIngest } from "./app.ts";
-import type { ReportedPosition } from "./reported-position.ts";
 
 const regions = loadRegions(await Bun.file(new URL("../../deploy/regions.json", import.meta.url)).json());
 const topic = physicalTopic("ewr", "driver-telemetry.v1");
@@ -72,24 +81,12 @@ function position(
   return { sequence: BigInt(sequence), latitude, longitude, headingDegrees: 10, speedMps: 5, accuracyM, observedAtMs };
 }
 
-type Run = { readonly driverId: string; readonly positions: readonly ReportedPosition[]; readonly streamId?: string };
-const run = (driverId: string, positions: readonly ReportedPosition[], streamId = ""): Run => ({ driverId, positions, streamId });
+const run = (driverId: string, positions: readonly ReportedPosition[], streamId = ""): PositionRun => ({ driverId, positions, streamId });
 
-function page(pageId: number, ...runs: readonly Run[]): ForwardPositionsRequest {
-  const rows = runs.flatMap(({ positions }) => positions);
-  return create(ForwardPositionsRequestSchema, {
-    pageId: BigInt(pageId),
-    driverIds: runs.map(({ driverId }) => driverId),
-    streamIds: runs.map(({ streamId }) => streamId ?? ""),
-    runLengths: runs.map(({ positions }) => positions.length),
-    sequences: rows.map(({ sequence }) => sequence),
-    latitudes: rows.map(({ latitude }) => latitude),
-    longitudes: rows.map(({ longitude }) => longitude),
-    headingsDegrees: rows.map(({ headingDegrees }) => headingDegrees),
-    speedsMps: rows.map(({ speedMps }) => speedMps),
-    accuraciesM: rows.map(({ accuracyM }) => accuracyM),
-    observeTimesMs: rows.map(({ observedAtMs }) => observedAtMs),
-  });
+function page(pageId: number, ...runs: readonly PositionRun[]): ForwardPositionsRequest {
+  const message = create(ForwardPositionsRequestSchema, { pageId: BigInt(pageId) });
+  for (const each of runs) appendRun(message, each);
+  return message;
 }
 
 /** A page of one run. */

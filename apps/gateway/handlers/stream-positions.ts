@@ -4,6 +4,7 @@
  */
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
+import type { ReportedPosition } from "@ridegrid/contracts";
 import {
   DriverService,
   type RejectedPosition,
@@ -13,7 +14,7 @@ import {
 } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { callerOf, type PushedMethod, type PushedStream, untilAborted } from "@ridegrid/rpc";
 import type { PositionStream, PositionStreams, StreamPeer } from "../position-stream.ts";
-import { readReportedPosition, type ReportedPosition, reportedPosition } from "../reported-position.ts";
+import { readReportedPosition, reportedPosition } from "../reported-position.ts";
 
 export function pushedPositions(streams: PositionStreams): PushedMethod {
   return {
