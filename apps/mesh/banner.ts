@@ -20,9 +20,8 @@ export function banner({ file, directory, headline, processes, city, notes }: Ba
     headline,
     ...gateways,
     `  database   ${file.databaseUrl}`,
-    file.kafka === undefined
-      ? `  embedded   Postgres (real server, npm binaries; durable) and the event log in it; development token issuer; metrics in memory`
-      : `  embedded   Postgres (real server, npm binaries; durable); development token issuer; metrics in memory`,
+    `  embedded   Postgres (real server, npm binaries; durable)${file.kafka === undefined ? " and the event log in it" : ""}; development token issuer; metrics in memory`,
+    `             rate limits and read cache in memory, unless UPSTASH_REDIS_REST_URL is set; maps are straight lines × a detour factor`,
     ...(file.kafka === undefined ? [] : [`  event log  ${brokerLine(file.pids["kafka"])} at ${file.kafka}, regions told apart by topic prefix`]),
     `  services   ${processes ? "one process each, h2c between them, supervised" : "all in one process, in-memory calls between them"}`,
     `  city       ${city}`,
