@@ -25,7 +25,7 @@ const missing = testBrokerMissing();
 const setUpMs = 90_000;
 /** What a start takes besides waiting, on a busy machine. */
 const slackMs = 30_000;
-const user = { name: "ridegrid", password: "right" };
+const user = { name: "ridegrid", password: "right", mechanisms: ["PLAIN"] } as const;
 
 describe.skipIf(missing !== null)(`a start on brokers that cannot be used${missing === null ? "" : ` (${missing})`}`, () => {
   let broker: TestBroker;

@@ -36,14 +36,20 @@ function conformanceOn(name: string, brokers: readonly string[], lost: { readonl
   );
 }
 
-const user = { name: "ridegrid", password: "right" };
+const user = { name: "ridegrid", password: "right", mechanisms: ["PLAIN"] } as const;
+const scram = ["SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
 const sasl = { mechanism: "PLAIN", username: user.name, password: user.password } as const;
 const slackMs = 60_000;
 
 const missing = testBrokerMissing();
 if (missing === null) {
   const signed = await createSelfSigned();
-  const broker = await startTestBroker({ doors: [{ name: "SECURE", user, keystore: signed.keystore }] });
+  const broker = await startTestBroker({
+    doors: [
+      { name: "SECURE", user, keystore: signed.keystore },
+      { name: "SCRAM", user: { ...user, mechanisms: scram }, keystore: signed.keystore },
+    ],
+  });
   afterAll(async () => {
     await broker.stop();
     signed.remove();
@@ -76,10 +82,9 @@ if (missing === null) {
   }
 
   describe("over TLS, by name and password", () => {
-    const brokers = [broker.door("SECURE").address];
-
-    test("records are appended and read", async () => {
-      const { log, topic } = await newKafkaTopic(brokers, { sasl, tls: { ca: signed.certificate } });
+    const ways = [["PLAIN", "SECURE"], ...scram.map((mechanism) => [mechanism, "SCRAM"] as const)] as const;
+    test.each(ways)("records are appended and read, by %s", async (mechanism, door) => {
+      const { log, topic } = await newKafkaTopic([broker.door(door).address], { sasl: { ...sasl, mechanism }, tls: { ca: signed.certificate } });
       await log.append(topic, 0, [{ key: "k", value: new Uint8Array([1, 2]), headers: {} }]);
       expect((await log.read(topic, 0, 0, readLimits, never)).map(({ key, value }) => [key, ...value])).toEqual([["k", 1, 2]]);
       await log.close();
@@ -87,13 +92,15 @@ if (missing === null) {
 
     test("a certificate that another vouches for is refused, and so is a wrong password", async () => {
       const other = await createSelfSigned();
-      const wrong: readonly [Partial<KafkaEventLogOptions>, string][] = [
-        [{ sasl, tls: { ca: other.certificate } }, "self signed certificate"],
-        [{ sasl: { ...sasl, password: "wrong" }, tls: { ca: signed.certificate } }, "SASL authentication failed"],
-        [{ sasl: { ...sasl, mechanism: "SCRAM-SHA-256" }, tls: { ca: signed.certificate } }, "does not support the requested SASL mechanism"],
+      const tls = { ca: signed.certificate };
+      const wrong: readonly ["SECURE" | "SCRAM", Partial<KafkaEventLogOptions>, string][] = [
+        ["SECURE", { sasl, tls: { ca: other.certificate } }, "self signed certificate"],
+        ["SECURE", { sasl: { ...sasl, password: "wrong" }, tls }, "SASL authentication failed"],
+        ["SCRAM", { sasl: { ...sasl, mechanism: "SCRAM-SHA-512", password: "wrong" }, tls }, "SASL authentication failed"],
+        ["SECURE", { sasl: { ...sasl, mechanism: "SCRAM-SHA-256" }, tls }, "does not support the requested SASL mechanism"],
       ];
-      for (const [options, words] of wrong) {
-        const log = openKafka(brokers, options);
+      for (const [door, options, words] of wrong) {
+        const log = openKafka([broker.door(door).address], options);
         const failure = await log.ensureTopics([{ topic: "refused", partitions: 1, retentionMs: 3_600_000 }]).catch((error: unknown) => error);
         expect(failure).toBeInstanceOf(LogRefused);
         expect(String(failure)).toContain(words);

@@ -11,7 +11,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { kafkaJars, runToEnd } from "./kafka-jars.ts";
-import { type BrokerNode, brokerProperties } from "./kafka-properties.ts";
+import { type BrokerNode, brokerProperties, scramArguments } from "./kafka-properties.ts";
 
 export type KafkaBroker = {
   /** "127.0.0.1:29092": what `KAFKA_BROKERS` takes. */
@@ -40,7 +40,11 @@ export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<Kaf
   writeFileSync(properties, brokerProperties(options));
   const classPath = join(jars, "*");
   if (!existsSync(metaFile(options.dataDirectory)))
-    await runToEnd("java", ["-cp", classPath, "kafka.tools.StorageTool", "format", `--cluster-id=${clusterId(options)}`, "-c", properties], limits.readyMs);
+    await runToEnd(
+      "java",
+      ["-cp", classPath, "kafka.tools.StorageTool", "format", `--cluster-id=${clusterId(options)}`, "-c", properties, ...scramArguments(options)],
+      limits.readyMs,
+    );
   const logPath = join(options.dataDirectory, "broker.log");
   const log = openSync(logPath, "a");
   const child = spawn("java", [`-Xmx${options.heapMegabytes ?? 512}m`, "-cp", classPath, "kafka.Kafka", properties], {

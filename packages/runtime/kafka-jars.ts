@@ -1,20 +1,20 @@
-/**
- * Apache Kafka's own jars from Maven Central, fetched once into a cache and checked against a manifest of their hashes.
- */
+/** Apache Kafka's own jars from Maven Central, fetched once into a cache, and each time checked against a digest of all. */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
 const kafkaVersion = "4.1.0";
+/** Of this version and all that it depends on; `digestOf` says how it is made. */
+const jarsSha256 = "c35e55bf04c431ff79b6c38fc206cca8f1c205041e14e948f35b92ae2525937c";
 const fetchMs = 300_000;
 
-/** The directory of the jars, fetched by Maven when the cache has none or its manifest does not match. */
+/** The directory of the jars, fetched by Maven when the cache has none or others than these. @throws when Maven brings others. */
 export async function kafkaJars(): Promise<string> {
   const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
   const directory = join(cache, "ridegrid", `kafka-${kafkaVersion}`);
-  if (intact(directory)) return directory;
+  if (digestOf(directory) === jarsSha256) return directory;
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(join(cache, "ridegrid"), { recursive: true });
   const work = mkdtempSync(join(cache, "ridegrid", "fetch-"));
@@ -26,12 +26,14 @@ export async function kafkaJars(): Promise<string> {
       ["-q", "-B", "-f", join(work, "pom.xml"), "dependency:copy-dependencies", `-DoutputDirectory=${target}`, "-DincludeScope=runtime"],
       fetchMs,
     );
-    writeFileSync(join(target, "manifest.json"), JSON.stringify(manifestOf(target)));
+    const fetched = digestOf(target);
+    if (fetched !== jarsSha256)
+      throw new Error(`Cannot use the jars of Kafka ${kafkaVersion} that Maven fetched: their digest is ${fetched}, not ${jarsSha256}`);
     try {
       renameSync(target, directory);
     } catch (cause) {
       // Another process was first; its jars are as good.
-      if (!intact(directory)) throw new Error(`Cannot put the Kafka jars into ${directory}`, { cause });
+      if (digestOf(directory) !== jarsSha256) throw new Error(`Cannot put the Kafka jars into ${directory}`, { cause });
     }
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -39,25 +41,17 @@ export async function kafkaJars(): Promise<string> {
   return directory;
 }
 
-type Manifest = Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
-
-function manifestOf(directory: string): Manifest {
-  const entries = [...new Bun.Glob("*.jar").scanSync(directory)].sort().map((name) => {
-    const bytes = readFileSync(join(directory, name));
-    return [name, { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }] as const;
-  });
-  if (entries.length === 0) throw new Error(`Maven put no jars into ${directory}`);
-  return Object.fromEntries(entries);
-}
-
-function intact(directory: string): boolean {
-  const path = join(directory, "manifest.json");
-  if (!existsSync(path)) return false;
-  const manifest: Manifest = JSON.parse(readFileSync(path, "utf8"));
-  return Object.entries(manifest).every(([name, { bytes, sha256 }]) => {
-    const jar = join(directory, name);
-    return existsSync(jar) && statSync(jar).size === bytes && createHash("sha256").update(readFileSync(jar)).digest("hex") === sha256;
-  });
+/** What `LC_ALL=C sha256sum *.jar | sha256sum` says in the directory. */
+function digestOf(directory: string): string {
+  const all = createHash("sha256");
+  const names = existsSync(directory) ? readdirSync(directory).filter((name) => name.endsWith(".jar")) : [];
+  for (const name of names.toSorted((left, right) => (left < right ? -1 : 1)))
+    all.update(
+      `${createHash("sha256")
+        .update(readFileSync(join(directory, name)))
+        .digest("hex")}  ${name}\n`,
+    );
+  return all.digest("hex");
 }
 
 const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>

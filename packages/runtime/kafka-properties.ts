@@ -4,6 +4,15 @@
  */
 import { join } from "node:path";
 
+/** How a user may prove to be who it says, by SASL. */
+export type BrokerUser = {
+  readonly name: string;
+  readonly password: string;
+  readonly mechanisms: readonly ("PLAIN" | ScramMechanism)[];
+};
+
+type ScramMechanism = "SCRAM-SHA-256" | "SCRAM-SHA-512";
+
 /** Where clients are let in, and how. */
 export type BrokerListener = {
   /** Upper case letters. */
@@ -11,8 +20,8 @@ export type BrokerListener = {
   readonly port: number;
   /** The port that clients are told to use, where it is not `port`: a proxy's. */
   readonly advertisedPort?: number;
-  /** The one user who may come in, by SASL/PLAIN. Anybody when left out. */
-  readonly user?: { readonly name: string; readonly password: string };
+  /** The one user who may come in. Anybody when left out. */
+  readonly user?: BrokerUser;
   /** Its key and certificate as PKCS12. Without TLS when left out. */
   readonly keystore?: { readonly file: string; readonly password: string };
 };
@@ -66,6 +75,15 @@ num.recovery.threads.per.data.dir=2
 `;
 }
 
+/** What formatting must be told beside the properties: a broker keeps SCRAM's secrets in its own log. */
+export function scramArguments({ listeners = [] }: BrokerNode): readonly string[] {
+  return listeners.flatMap(({ user }) =>
+    (user?.mechanisms ?? [])
+      .filter((mechanism) => mechanism !== "PLAIN")
+      .map((mechanism) => `--add-scram=${mechanism}=[name=${user?.name},password=${user?.password}]`),
+  );
+}
+
 function protocolOf({ user, keystore }: BrokerListener): string {
   const base = keystore === undefined ? "PLAINTEXT" : "SSL";
   return user === undefined ? base : `SASL_${base}`;
@@ -78,6 +96,12 @@ function securityOf({ name, user, keystore }: BrokerListener): string {
       ? ""
       : `${prefix}.ssl.keystore.type=PKCS12\n${prefix}.ssl.keystore.location=${keystore.file}\n${prefix}.ssl.keystore.password=${keystore.password}\n`;
   if (user === undefined) return tls;
-  const login = `org.apache.kafka.common.security.plain.PlainLoginModule required user_${user.name}="${user.password}";`;
-  return `${tls}${prefix}.sasl.enabled.mechanisms=PLAIN\n${prefix}.plain.sasl.jaas.config=${login}\n`;
+  const logins = user.mechanisms.map((mechanism) => `${prefix}.${mechanism.toLowerCase()}.sasl.jaas.config=${loginOf(user, mechanism)}\n`);
+  return `${tls}${prefix}.sasl.enabled.mechanisms=${user.mechanisms.join(",")}\n${logins.join("")}`;
+}
+
+function loginOf({ name, password }: BrokerUser, mechanism: BrokerUser["mechanisms"][number]): string {
+  const modules = "org.apache.kafka.common.security";
+  if (mechanism === "PLAIN") return `${modules}.plain.PlainLoginModule required user_${name}="${password}";`;
+  return `${modules}.scram.ScramLoginModule required;`;
 }
