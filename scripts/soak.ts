@@ -25,9 +25,9 @@ const failed: string[] = [];
 const server = await startTestServer();
 try {
   for (const file of files) {
-    const child = Bun.spawn([process.execPath, "test", `--timeout=${soakTimeoutMs}`, ...only, `./${file}`], {
+    const child = Bun.spawn([process.execPath, "test", ...only, `./${file}`], {
       cwd: root,
-      env: { ...process.env, TEST_DATABASE_URL: server.url },
+      env: { ...process.env, TEST_DATABASE_URL: server.url, TEST_TIMEOUT_MS: String(soakTimeoutMs) },
       stdio: ["ignore", "inherit", "inherit"],
     });
     if ((await child.exited) !== 0) failed.push(file);

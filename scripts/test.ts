@@ -11,8 +11,6 @@ import { startTestServer } from "../packages/testing/test-server.ts";
 import { parseTestReport, type Suite, totalsOf } from "./test-report.ts";
 
 const root = dirname(import.meta.dir);
-/** One test; races and process tests ask for more by themselves. */
-const testTimeoutMs = 30_000;
 /** All of them: a run that hangs must still say what it saw. */
 const runTimeoutMs = 20 * 60_000;
 
@@ -29,7 +27,7 @@ process.exit();
 
 async function runAll(): Promise<number> {
   const report = join(folder, "report.xml");
-  const flags = ["--parallel", `--timeout=${testTimeoutMs}`, "--no-orphans", "--reporter=junit", `--reporter-outfile=${report}`];
+  const flags = ["--parallel", "--no-orphans", "--reporter=junit", `--reporter-outfile=${report}`];
   const child = Bun.spawn([process.execPath, "test", ...flags, ...process.argv.slice(2)], {
     cwd: root,
     env: { ...process.env, TEST_DATABASE_URL: server.url },
