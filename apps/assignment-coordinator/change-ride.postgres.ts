@@ -4,16 +4,17 @@
  * The clock is read in a later statement than the locks, so that waiting for a lock never makes an old time decide.
  */
 import { decideRide, type Refusal } from "@ridegrid/domain";
-import { writeAudit } from "./audit.postgres.ts";
+import { writeOfAudit } from "./audit.postgres.ts";
 import type { RideChange } from "./change.ts";
 import { lockRide } from "./load-ride.postgres.ts";
 import { marketRules } from "./market-rules.ts";
-import { claimRequest, storeOutcome } from "./request-store.postgres.ts";
+import { claimRequest, writeOfOutcome } from "./request-store.postgres.ts";
 import type { RideStoreDeps } from "./ride-store-deps.ts";
 import type { LoadedRide, Outcome, RideWork } from "./ride-store.ts";
 import { runTransaction } from "./transaction.postgres.ts";
 import type { Tx } from "./tx.ts";
 import { writeChanges } from "./write-changes.postgres.ts";
+import { writeTogether } from "./write-together.ts";
 
 export async function changeRide(deps: RideStoreDeps, work: RideWork): Promise<Outcome> {
   const result = await runTransaction<Outcome & { readonly change?: RideChange }>(deps.sql, deps.ids, async (tx, nextId) => {
@@ -28,11 +29,8 @@ export async function changeRide(deps: RideStoreDeps, work: RideWork): Promise<O
     }
     const change: RideChange = { kind: "ride", before: loaded.ride, event: decision.event, ride: decision.ride, driver: decision.driver };
     const outcome = { kind: "answered", answer: work.answer(change) } as const;
-    await Promise.all([
-      writeChanges(tx, [{ change, cause: work.cause }], nextId),
-      ...(work.audit === undefined ? [] : [writeAudit(tx, nextId(), work.audit(change))]),
-      storeOutcome(tx, work.request, outcome),
-    ]);
+    const audit = work.audit === undefined ? [] : [writeOfAudit(nextId(), work.audit(change))];
+    await writeChanges(tx, [{ change, cause: work.cause }], nextId, [...audit, writeOfOutcome(work.request, outcome)]);
     return { ...outcome, change };
   });
   if (result.kind === "answered" && result.change !== undefined) deps.onCommit(result.change.ride.homeRegion);
@@ -42,5 +40,6 @@ export async function changeRide(deps: RideStoreDeps, work: RideWork): Promise<O
 /** The one refusal that changes something; it is stored, or a repeated request would count twice. */
 async function countWrongPin(tx: Tx, work: RideWork, refusal: Refusal, { ride }: LoadedRide): Promise<void> {
   if (ride === null) throw new Error("Cannot count a wrong PIN: no ride was loaded");
-  await Promise.all([tx`UPDATE ride SET pin_failures = pin_failures + 1 WHERE ride_id = ${ride.rideId}`, storeOutcome(tx, work.request, refusal)]);
+  const counted = { name: "wrong-pin", sql: "UPDATE ride SET pin_failures = pin_failures + 1 WHERE ride_id = $1", values: [ride.rideId] };
+  await writeTogether(tx, [counted, writeOfOutcome(work.request, refusal)]);
 }

@@ -6,7 +6,7 @@ import { driverId, type Driver, newDriver, type Refusal, type Ride } from "@ride
 import { type Change, homeRegionsOf } from "./change.ts";
 import { type DriverRow, driverFromRow } from "./driver-row.ts";
 import { clockSql, driverColumnList, nowOf, query, rideColumnList } from "./load-ride.postgres.ts";
-import { claimRequest, storeOutcome } from "./request-store.postgres.ts";
+import { claimRequest, writeOfOutcome } from "./request-store.postgres.ts";
 import { rideFromRow, type RideRow } from "./ride-row.ts";
 import type { RideStoreDeps } from "./ride-store-deps.ts";
 import type { LoadedShift, Outcome, ShiftWork } from "./ride-store.ts";
@@ -23,7 +23,7 @@ export async function changeShift(deps: RideStoreDeps, work: ShiftWork): Promise
     const decided = decideSteps(loaded, work);
     if (decided.kind === "refused") return decided;
     const outcome = { kind: "answered", answer: work.answer(decided.driver) } as const;
-    await Promise.all([writeChanges(tx, decided.changes, nextId), storeOutcome(tx, work.request, outcome)]);
+    await writeChanges(tx, decided.changes, nextId, [writeOfOutcome(work.request, outcome)]);
     return { ...outcome, changes: decided.changes };
   });
   if (result.kind === "answered") for (const region of homeRegionsOf((result.changes ?? []).map(({ change }) => change))) deps.onCommit(region);

@@ -39,6 +39,8 @@ export const driverColumns: Readonly<Record<keyof DriverRow, string>> = {
   update_time: "timestamptz",
 };
 
+export const driverColumnNames = Object.keys(driverColumns) as readonly (keyof DriverRow)[];
+
 export function driverToRow(driver: Driver): DriverRow {
   const { shift } = driver;
   return {

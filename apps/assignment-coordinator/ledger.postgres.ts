@@ -1,15 +1,18 @@
-/** Writes transfers in the transaction that made them due, all lines in one statement. */
+/** Transfers, written in the transaction that made them due, all lines at once. */
 import type { Transfer } from "./ledger.ts";
-import type { Tx } from "./tx.ts";
+import type { Write } from "./write-together.ts";
 
-export async function writeTransfers(tx: Tx, transfers: readonly Transfer[], nextId: () => string): Promise<void> {
-  if (transfers.length === 0) return;
+const insertSql = `
+  INSERT INTO ledger_entry (transfer_id, line, account, currency_code, amount_minor, kind, ride_id, create_time)
+  SELECT transfer_id, line, account, currency_code, amount_minor, kind, ride_id, create_time
+  FROM jsonb_to_recordset($1::text::jsonb) AS entry(
+    transfer_id uuid, line integer, account text, currency_code text, amount_minor bigint, kind text, ride_id uuid, create_time timestamptz)`;
+
+/** None for no transfers. */
+export function writeOfTransfers(transfers: readonly Transfer[], nextId: () => string): readonly Write[] {
+  if (transfers.length === 0) return [];
   const rows = transfers.flatMap((transfer) => linesOf(transfer, nextId()));
-  await tx`
-    INSERT INTO ledger_entry (transfer_id, line, account, currency_code, amount_minor, kind, ride_id, create_time)
-    SELECT transfer_id, line, account, currency_code, amount_minor, kind, ride_id, create_time
-    FROM jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) AS entry(
-      transfer_id uuid, line integer, account text, currency_code text, amount_minor bigint, kind text, ride_id uuid, create_time timestamptz)`;
+  return [{ name: "transfers", sql: insertSql, values: [JSON.stringify(rows)] }];
 }
 
 function linesOf({ kind, rideId, atMs, lines }: Transfer, transferId: string) {

@@ -10,6 +10,9 @@ export const lockWaitMs = 3_000;
 export const transactionTriesMax = 6;
 export const transactionRetryDelayMs = 5;
 
+/** What one command changes goes to Postgres as one statement; a page with more writes sends each by itself. */
+export const writesTogetherMax = 8;
+
 /** What the market's matching worker is given to answer before the coordinator goes on without it. */
 export const matchingAnswerMs = 150;
 /** An older position does not say where a driver is. */

@@ -5,11 +5,10 @@
 import { decideRide, type FareQuote, regionId, rideId } from "@ridegrid/domain";
 import { apiError } from "@ridegrid/rpc";
 import type { RideChange } from "./change.ts";
-import { nowOf } from "./load-ride.postgres.ts";
 import { marketRules } from "./market-rules.ts";
 import { regionDraining } from "./region-draining.ts";
 import { type QuoteRow, quoteFromRow } from "./quote-store.postgres.ts";
-import { claimRequest, storeOutcome } from "./request-store.postgres.ts";
+import { claimRequest, writeOfOutcome } from "./request-store.postgres.ts";
 import type { RideStoreDeps } from "./ride-store-deps.ts";
 import type { NewRideWork, Outcome } from "./ride-store.ts";
 import { configuredHome, readServing, type Serving, shareMarketOfQuote } from "./serving.postgres.ts";
@@ -18,12 +17,13 @@ import type { Tx } from "./tx.ts";
 import { writeChanges } from "./write-changes.postgres.ts";
 
 type LoadedQuote = {
-  readonly quote: FareQuote | null;
+  readonly quote: FareQuote;
   readonly quoteUsed: boolean;
   readonly riderHasOpenRide: boolean;
   readonly serving: Serving;
   readonly nowMs: number;
 };
+type Facts = QuoteRow & { readonly quote_used: boolean; readonly open_ride: boolean; readonly now: Date };
 
 export async function requestRide(deps: RideStoreDeps, work: NewRideWork): Promise<Outcome> {
   const result = await runTransaction<Outcome & { readonly homeRegion?: string }>(deps.sql, deps.ids, async (tx, nextId) => {
@@ -32,8 +32,8 @@ export async function requestRide(deps: RideStoreDeps, work: NewRideWork): Promi
     // After the request id: an answer that was given stays given. Nothing is dropped to make room.
     if (deps.isOutboxFull()) throw apiError("OVERLOADED", "Cannot take a new ride: too many events wait to be published");
     const loaded = await loadQuote(tx, work);
+    if (loaded === null) return { kind: "refused", reason: "quote_not_found", message: `Quote "${work.quoteId}" was not found` };
     const { quoteUsed, riderHasOpenRide, nowMs } = loaded;
-    if (loaded.quote === null) return { kind: "refused", reason: "quote_not_found", message: `Quote "${work.quoteId}" was not found` };
     // The market may have been taken over since it was quoted.
     const server = loaded.serving.of(configuredHome(deps.regions, loaded.quote));
     const quote = { ...loaded.quote, homeRegion: regionId(server.region) };
@@ -43,30 +43,24 @@ export async function requestRide(deps: RideStoreDeps, work: NewRideWork): Promi
     if (server.draining) return regionDraining(server.region);
     const change: RideChange = { kind: "ride", before: null, event: decision.event, ride: decision.ride, driver: null };
     const outcome = { kind: "answered", answer: work.answer(change) } as const;
-    await Promise.all([writeChanges(tx, [{ change, cause: work.cause }], nextId), storeOutcome(tx, work.request, outcome)]);
+    await writeChanges(tx, [{ change, cause: work.cause }], nextId, [writeOfOutcome(work.request, outcome)]);
     return { ...outcome, homeRegion: quote.homeRegion };
   });
   if (result.kind === "answered" && result.homeRegion !== undefined) deps.onCommit(result.homeRegion);
   return result;
 }
 
-async function loadQuote(tx: Tx, { quoteId, riderId }: NewRideWork): Promise<LoadedQuote> {
-  const [, quotes, facts, serving] = await Promise.all([
+async function loadQuote(tx: Tx, { quoteId, riderId }: NewRideWork): Promise<LoadedQuote | null> {
+  const [, facts, serving] = await Promise.all([
     shareMarketOfQuote(tx, quoteId),
-    tx<QuoteRow[]>`SELECT * FROM fare_quote WHERE quote_id = ${quoteId}`,
-    tx<{ quote_used: boolean; open_ride: boolean; now: Date }[]>`
-      SELECT EXISTS (SELECT FROM ride WHERE quote_id = ${quoteId}) AS quote_used,
+    tx<Facts[]>`
+      SELECT quote.*, EXISTS (SELECT FROM ride WHERE quote_id = ${quoteId}) AS quote_used,
         EXISTS (SELECT FROM ride WHERE rider_id = ${riderId} AND status IN ('requested', 'offered', 'assigned', 'arrived', 'in_progress')) AS open_ride,
-        date_trunc('milliseconds', clock_timestamp()) AS now`,
+        date_trunc('milliseconds', clock_timestamp()) AS now
+      FROM fare_quote quote WHERE quote_id = ${quoteId}`,
     readServing(tx),
   ]);
-  const row = quotes[0];
-  const fact = facts[0];
-  return {
-    quote: row === undefined ? null : quoteFromRow(row),
-    quoteUsed: fact?.quote_used === true,
-    riderHasOpenRide: fact?.open_ride === true,
-    serving,
-    nowMs: nowOf(facts),
-  };
+  const [fact] = facts;
+  if (fact === undefined) return null;
+  return { quote: quoteFromRow(fact), quoteUsed: fact.quote_used, riderHasOpenRide: fact.open_ride, serving, nowMs: fact.now.getTime() };
 }

@@ -4,20 +4,21 @@ import { createDeadLetterStore } from "@ridegrid/eventlog";
 import type { Sql } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
 import type { AuditEntry } from "./audit.ts";
-import { writeAudit } from "./audit.postgres.ts";
+import { writeOfAudit } from "./audit.postgres.ts";
 import { waiverOf } from "./ledger.ts";
-import { writeTransfers } from "./ledger.postgres.ts";
+import { writeOfTransfers } from "./ledger.postgres.ts";
 import { lockRide } from "./load-ride.postgres.ts";
 import { type Act, type OperatorStore, rideNotFound } from "./operator-store.ts";
 import type { ProposalDeps } from "./proposal.ts";
 import { applyProposals } from "./proposal-consumer.ts";
 import { proposalConsumer } from "./proposal-intake.ts";
 import { databaseNowMs } from "./read-clock.postgres.ts";
-import { claimRequest, storeOutcome } from "./request-store.postgres.ts";
+import { claimRequest, writeOfOutcome } from "./request-store.postgres.ts";
 import type { Outcome } from "./ride-store.ts";
 import { runTransaction } from "./transaction.postgres.ts";
 import { type TakenOver, takeOver } from "./take-over.postgres.ts";
 import type { Tx } from "./tx.ts";
+import { writeTogether } from "./write-together.ts";
 import { rideId } from "@ridegrid/domain";
 
 type OperatorStoreDeps = {
@@ -68,7 +69,7 @@ async function waiveFee(tx: Tx, id: string, act: Parameters<OperatorStore["waive
     const why = waived.count > 0 ? "it was given back already" : "none was charged";
     return { kind: "refused", reason: "ride_state", message: `Cannot waive the fee: ${why}`, status: ride.status };
   }
-  await writeTransfers(tx, [transfer], nextId);
+  await writeTogether(tx, writeOfTransfers([transfer], nextId));
   const { currencyCode, amountMinor } = ride.cancellationFee;
   const audit = { subject: id, before: `fee ${amountMinor} ${currencyCode}`, after: `fee 0 ${currencyCode}`, atMs: nowMs };
   return await finish(tx, act, { result: { ride, waived: ride.cancellationFee }, audit }, nextId);
@@ -136,6 +137,6 @@ type Done<Result> = { readonly result: Result; readonly audit: Omit<AuditEntry, 
 async function finish<Result>(tx: Tx, act: Act<Result>, { result, audit }: Done<Result>, nextId: () => string): Promise<Outcome> {
   const outcome: Outcome = { kind: "answered", answer: act.answer(result) };
   const { principal, method, reason } = act;
-  await Promise.all([writeAudit(tx, nextId(), { principal, method, reason, ...audit }), storeOutcome(tx, act.request, outcome)]);
+  await writeTogether(tx, [writeOfAudit(nextId(), { principal, method, reason, ...audit }), writeOfOutcome(act.request, outcome)]);
   return outcome;
 }

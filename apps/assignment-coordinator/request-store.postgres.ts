@@ -10,6 +10,7 @@ import { lockWaitMs } from "./limits.ts";
 import type { RequestKey } from "./request-key.ts";
 import type { Outcome } from "./ride-store.ts";
 import type { Tx } from "./tx.ts";
+import type { Write } from "./write-together.ts";
 
 type RequestRow = { fingerprint: Uint8Array; answer: Uint8Array; refusal: Refusal | null };
 
@@ -31,10 +32,11 @@ export async function claimRequest(tx: Tx, key: RequestKey): Promise<Outcome | n
   return null;
 }
 
-export async function storeOutcome(tx: Tx, key: RequestKey, outcome: Outcome): Promise<void> {
+const outcomeSql = `
+  INSERT INTO request (principal, method, request_id, fingerprint, answer, refusal) VALUES ($1, $2, $3, $4, $5, $6::text::jsonb)`;
+
+export function writeOfOutcome(key: RequestKey, outcome: Outcome): Write {
   const answer = outcome.kind === "answered" ? outcome.answer : new Uint8Array();
   const refusal = outcome.kind === "answered" ? null : JSON.stringify(outcome);
-  await tx`
-    INSERT INTO request (principal, method, request_id, fingerprint, answer, refusal)
-    VALUES (${key.principal}, ${key.method}, ${key.requestId}, ${key.fingerprint}, ${answer}, ${refusal}::text::jsonb)`;
+  return { name: "outcome", sql: outcomeSql, values: [key.principal, key.method, key.requestId, key.fingerprint, answer, refusal] };
 }

@@ -116,6 +116,9 @@ export const rideStateColumns: Readonly<Record<keyof RideState, string>> = {
   update_time: "timestamptz",
 };
 
+export const rideFactNames = Object.keys(rideFactColumns) as readonly (keyof RideFacts)[];
+export const rideStateNames = Object.keys(rideStateColumns) as readonly (keyof RideState)[];
+
 export function rideToRow(ride: Ride): RideRow {
   const { offer } = ride;
   const vehicle = offer?.vehicle ?? ride.lastVehicle;

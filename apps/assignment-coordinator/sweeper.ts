@@ -2,7 +2,7 @@
  * Fires the timers of rides that are due, a page at a time, by the database's clock alone.
  *
  * A page locks its rides by id, leaving out what others hold (they will be due again), then their drivers by id, then
- * reads the clock; the domain decides each, and what it decided is written by a handful of set-based statements. Idle,
+ * reads the clock; the domain decides each, and all that it decided is sent at once. Idle,
  * it costs one look at an index a quarter of a second.
  */
 import { setTimeout as sleep } from "node:timers/promises";

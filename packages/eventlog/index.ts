@@ -27,7 +27,7 @@ export { appendLimits, type ConsumerLimits, type LeaseLimits, type OutboxBounds,
 export { eventLogMigrations } from "./migrations-directory.ts";
 export { abandonOutbox } from "./outbox-abandon.ts";
 export { type OutboxBacklog, type OutboxDepth, readOutboxBacklog } from "./outbox-depth.ts";
-export { appendOutbox, type OutboxRow } from "./outbox.ts";
+export { appendOutbox, outboxInsert, type OutboxRow } from "./outbox.ts";
 export { createProcessTelemetry, type ProcessTelemetry } from "./process-telemetry.ts";
 export { recordBytes, splitToAppends } from "./record-codec.ts";
 export type { RelayState } from "./relay-region.ts";

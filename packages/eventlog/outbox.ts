@@ -19,17 +19,28 @@ export type OutboxRow = {
   readonly headers: Readonly<Record<string, string>>;
 };
 
+export type OutboxInsert = { readonly name: "outbox"; readonly sql: string; readonly values: readonly [string] };
+
+// One JSON parameter is 1.5 to 1.8 times as fast as arrays with unnest.
+const insertSql = `
+  INSERT INTO outbox (home_region, topic, partition, key, event_id, payload, headers)
+  SELECT home_region, topic, partition, key, event_id, decode(payload, 'base64'), headers
+  FROM jsonb_to_recordset($1::text::jsonb)
+    AS row(home_region text, topic text, partition integer, key text, event_id uuid, payload text, headers jsonb)`;
+
 /** One statement (per 5,000 rows); ids grow in the order given. @throws when a payload is above its bound. */
 export async function appendOutbox(tx: Queryable, rows: readonly OutboxRow[]): Promise<void> {
+  for (const { sql, values } of outboxInsert(rows)) await tx.unsafe(sql, [...values], { prepare: true });
+}
+
+/** The same as statements that a caller may send together with others: none for no rows. @throws when a payload is above its bound. */
+export function outboxInsert(rows: readonly OutboxRow[]): readonly OutboxInsert[] {
+  const inserts: OutboxInsert[] = [];
   for (let from = 0; from < rows.length; from += outboxLimits.rowsPerStatementMax) {
     const encoded = rows.slice(from, from + outboxLimits.rowsPerStatementMax).map(encodeRow);
-    // One JSON parameter is 1.5 to 1.8 times as fast as arrays with unnest.
-    await tx`
-      INSERT INTO outbox (home_region, topic, partition, key, event_id, payload, headers)
-      SELECT home_region, topic, partition, key, event_id, decode(payload, 'base64'), headers
-      FROM jsonb_to_recordset(${JSON.stringify(encoded)}::text::jsonb)
-        AS row(home_region text, topic text, partition integer, key text, event_id uuid, payload text, headers jsonb)`;
+    inserts.push({ name: "outbox", sql: insertSql, values: [JSON.stringify(encoded)] });
   }
+  return inserts;
 }
 
 function encodeRow(row: OutboxRow) {
