@@ -138,7 +138,7 @@ async function withEmbedded(work: (log: EventLog) => Promise<Measurement>): Prom
 async function withKafka(work: (log: EventLog) => Promise<Measurement>): Promise<Measurement> {
   const dataDirectory = mkdtempSync(join(tmpdir(), "ridegrid-intake-"));
   const broker = await startKafkaBroker({ dataDirectory, port: await freePort(), controllerPort: await freePort(), heapMegabytes: 384 });
-  const log = createKafkaEventLog({ brokers: [broker.address], clientId: "intake", replicas: 1, compression: "none" });
+  const log = createKafkaEventLog({ brokers: [broker.address], clientId: "intake", replicas: 1, compression: "none", clock: createTestContext().clock });
   try {
     return await work(log);
   } finally {

@@ -5,7 +5,7 @@
 import { Admin } from "@platformatic/kafka";
 import { partitionsPerTopic, physicalTopic } from "@ridegrid/contracts";
 import { createKafkaEventLog } from "@ridegrid/eventlog/kafka";
-import { eventually, startTestBroker, testBrokerMissing } from "@ridegrid/testing";
+import { createTestContext, eventually, startTestBroker, testBrokerMissing } from "@ridegrid/testing";
 import { afterAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import { duplicatesOnTopic, type FaultedCity, recordsOnTopic, withFaultedCity } from "./faulted-city.fixture.ts";
@@ -179,7 +179,7 @@ function startBeside({ folder, broker }: FaultedCity): Promise<Ended> {
 
 async function startOnOnePartition(): Promise<Ended> {
   const broker = await startTestBroker();
-  const log = createKafkaEventLog({ brokers: [broker.address], clientId: "test", replicas: 1, compression: "none" });
+  const log = createKafkaEventLog({ brokers: [broker.address], clientId: "test", replicas: 1, compression: "none", clock: createTestContext().clock });
   try {
     await log.ensureTopics([{ topic, partitions: 1, retentionMs: 3_600_000 }]);
     const ended = await startOn({ KAFKA_BROKERS: broker.address }, devIn);
@@ -199,7 +199,7 @@ function lastLine({ stderr }: Ended): string {
 /** Appends every record of the topic again, in order, and waits until the fold has dropped them all; answers how many. */
 async function replay({ broker, dropped }: FaultedCity): Promise<number> {
   const before = await dropped();
-  const log = createKafkaEventLog({ brokers: [broker.address], clientId: "replay", replicas: 1, compression: "none" });
+  const log = createKafkaEventLog({ brokers: [broker.address], clientId: "replay", replicas: 1, compression: "none", clock: createTestContext().clock });
   let appended = 0;
   for (const [partition, records] of await recordsOnTopic(broker, "ewr"))
     for (let index = 0; index < records.length; index += 500) {

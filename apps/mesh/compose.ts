@@ -94,7 +94,7 @@ async function openEventLog(region: string, { kafka, context }: CompositionOptio
   if (brokers === undefined) return createEmbeddedEventLog({ sql: pools.log(region), clock: context.clock });
   // Its client takes half a second of processor to load, which no start without a broker should pay.
   const { createKafkaEventLog } = await import("@ridegrid/eventlog/kafka");
-  return createKafkaEventLog({ ...brokers, clientId: context.processId, compression: "lz4" });
+  return createKafkaEventLog({ ...brokers, clientId: context.processId, compression: "lz4", clock: context.clock });
 }
 
 function brokersOf(kafka: KafkaConfig | undefined) {

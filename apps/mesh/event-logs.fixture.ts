@@ -5,7 +5,7 @@
 import { createEmbeddedEventLog, type EventLog } from "@ridegrid/eventlog";
 import { createKafkaEventLog } from "@ridegrid/eventlog/kafka";
 import { createPostgres, createSystemClock } from "@ridegrid/runtime";
-import { startTestBroker, type TestBroker, testBrokerMissing } from "@ridegrid/testing";
+import { createTestContext, startTestBroker, type TestBroker, testBrokerMissing } from "@ridegrid/testing";
 import postgres from "postgres";
 import { logDatabaseName, withDatabase } from "./database-names.ts";
 import type { MeshFolder } from "./mesh.fixture.ts";
@@ -60,7 +60,7 @@ function logsOn(broker: TestBroker): LogsUnderTest {
     },
     shut: async (_folder, region) => broker.door(doorOf(region)).proxy.shut(),
     reopen: async (_folder, region) => broker.door(doorOf(region)).proxy.reopen(),
-    client: () => createKafkaEventLog({ brokers: [broker.address], clientId: "test", replicas: 1, compression: "none" }),
+    client: () => createKafkaEventLog({ brokers: [broker.address], clientId: "test", replicas: 1, compression: "none", clock: createTestContext().clock }),
     stop: () => broker.stop(),
   };
 }

@@ -5,7 +5,7 @@
 import { physicalTopic, partitionsPerTopic } from "@ridegrid/contracts";
 import type { StoredRecord } from "@ridegrid/eventlog";
 import { createKafkaEventLog } from "@ridegrid/eventlog/kafka";
-import { eventually, startTestBroker, type TestBroker } from "@ridegrid/testing";
+import { createTestContext, eventually, startTestBroker, type TestBroker } from "@ridegrid/testing";
 import { expect } from "bun:test";
 import { type LondonGoesOn, londonGoesOn } from "./london-goes-on.fixture.ts";
 import { measured } from "./mesh-metrics.fixture.ts";
@@ -94,7 +94,7 @@ async function openCity(broker: TestBroker, folder: MeshFolder): Promise<Faulted
 
 /** Every record of a region's ride events, partition by partition. */
 export async function recordsOnTopic(broker: TestBroker, region: string): Promise<ReadonlyMap<number, readonly StoredRecord[]>> {
-  const log = createKafkaEventLog({ brokers: [broker.address], clientId: "reader", replicas: 1, compression: "none" });
+  const log = createKafkaEventLog({ brokers: [broker.address], clientId: "reader", replicas: 1, compression: "none", clock: createTestContext().clock });
   const topic = physicalTopic(region, "ride-events.v1");
   const found = new Map<number, readonly StoredRecord[]>();
   for (let partition = 0; partition < partitionsPerTopic; partition++) {

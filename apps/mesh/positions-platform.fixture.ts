@@ -82,7 +82,7 @@ async function openLog(log: "embedded" | "kafka", stops: (() => Promise<unknown>
   if (log === "kafka") {
     const broker = await startTestBroker();
     stops.push(() => broker.stop());
-    const eventLog = createKafkaEventLog({ brokers: [broker.address], clientId: "bench", replicas: 1, compression: "none" });
+    const eventLog = createKafkaEventLog({ brokers: [broker.address], clientId: "bench", replicas: 1, compression: "none", clock: createTestContext().clock });
     stops.push(() => eventLog.close());
     return { eventLog: await withTopics(eventLog), logDatabaseUrl: "", brokers: [broker.address] };
   }

@@ -1,5 +1,5 @@
 /** Brokers of others, as the environment names them, tried before anything is started: what is wrong with them is one line. */
-import type { Environment, Logger } from "@ridegrid/runtime";
+import { createSystemClock, type Environment, type Logger } from "@ridegrid/runtime";
 import { keepTopics, startTopics } from "./keep-topics.ts";
 import { brokerWaitMs } from "./limits.ts";
 import { type KafkaConfig, readKafka } from "./read-environment.ts";
@@ -20,7 +20,7 @@ export async function tryBrokers(configs: ReadonlyMap<string, KafkaConfig>, logg
   // Loaded where it is needed: it takes half a second.
   const { createKafkaEventLog } = await import("@ridegrid/eventlog/kafka");
   const keepers = [...configs].map(([region, config]) => {
-    const log = createKafkaEventLog({ ...config, clientId: `ridegrid mesh ${process.pid}`, compression: "lz4" });
+    const log = createKafkaEventLog({ ...config, clientId: `ridegrid mesh ${process.pid}`, compression: "lz4", clock: createSystemClock() });
     return keepTopics({ region, log, logger, brokers: { addresses: config.brokers, waitMs: brokerWaitMs } });
   });
   try {

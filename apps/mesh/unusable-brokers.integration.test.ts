@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { createKafkaEventLog } from "@ridegrid/eventlog/kafka";
 import {
   createSelfSigned,
+  createTestContext,
   createTestDatabase,
   freePort,
   type SelfSigned,
@@ -103,7 +104,7 @@ describe.skipIf(missing !== null)(`a start on brokers that cannot be used${missi
   test(
     "a topic with another partition count, and no topic is made beside it; `dev` is refused alike, and starts nothing",
     async () => {
-      const log = createKafkaEventLog({ brokers: [broker.address], clientId: "test", replicas: 1, compression: "none" });
+      const log = createKafkaEventLog({ brokers: [broker.address], clientId: "test", replicas: 1, compression: "none", clock: createTestContext().clock });
       await log.ensureTopics([{ topic: "ewr.ride-events.v1", partitions: 1, retentionMs: 3_600_000 }]);
       const what = 'cannot be used: Topic "ewr.ride-events.v1" has 1 partitions, the catalogue says 8';
       expectComplaint(await startWorker(secure(user.password)), what);

@@ -62,6 +62,18 @@ if (missing === null) {
     expect(broker.proxy.lost()).toBeGreaterThan(0);
   });
 
+  test("an append whose answer was lost once is stored once: its repetition carries the same sequence", async () => {
+    const { log, topic } = await newKafkaTopic([broker.address]);
+    await log.append(topic, 0, numbered(1));
+    const lostBefore = broker.proxy.lost();
+    broker.proxy.loseProduceAnswers(1);
+    await log.append(topic, 0, numbered(2));
+    await log.append(topic, 0, numbered(3));
+    expect(broker.proxy.lost()).toBe(lostBefore + 1);
+    expect((await readAll(log, topic, 0)).map(({ key }) => key)).toEqual(["1", "2", "3"]);
+    await log.close();
+  });
+
   for (const compression of ["lz4", "zstd"] as const)
     test(`records survive ${compression} compression, and take less room`, async () => {
       const { log, topic } = await newKafkaTopic([broker.address], { compression });

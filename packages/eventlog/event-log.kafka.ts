@@ -1,17 +1,14 @@
 /**
  * The log on any Kafka-API broker (Redpanda in production), by low-level fetch with explicit offsets: no consumer
- * groups, no transactions, no commits.
- *
- * One awaited send at a time for each partition; every append has a deadline of its own, after which its producer is
- * thrown away, so that a send that hangs cannot land behind a later one.
+ * groups, no transactions, no commits. Appends are `producer.kafka.ts`'s.
  */
-import { Admin, Consumer, ListOffsetTimestamps, type MessageToProduce, ProduceAcks, Producer, type SASLOptions } from "@platformatic/kafka";
+import { Admin, Consumer, ListOffsetTimestamps } from "@platformatic/kafka";
+import type { Clock } from "@ridegrid/domain";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ConnectionOptions } from "node:tls";
+import { apiErrors, type BrokerAccess, clientOptions, type Place, withDeadline } from "./client.kafka.ts";
 import {
   type EventLog,
   LogRefused,
-  type LogRecord,
   OffsetAboveEnd,
   OffsetBelowStart,
   type PartitionBounds,
@@ -21,22 +18,17 @@ import {
   type TopicConfig,
 } from "./event-log.ts";
 import { kafkaLimits } from "./limits.kafka.ts";
-import { assertAppendFits } from "./record-codec.ts";
+import { createProducerSlot } from "./producer.kafka.ts";
+import type { Compression } from "./record-batch.kafka.ts";
 
-export type KafkaEventLogOptions = {
-  /** "host:port", one or more. */
-  readonly brokers: readonly string[];
-  readonly clientId: string;
+export type KafkaEventLogOptions = BrokerAccess & {
   /** Replicas of topics that `ensureTopics` makes: 3 in production, 1 on one broker. */
   readonly replicas: number;
-  readonly compression: "none" | "lz4" | "zstd";
-  readonly tls?: ConnectionOptions;
-  readonly sasl?: SASLOptions;
+  readonly compression: Compression;
+  readonly clock: Clock;
 };
 
 type RawConsumer = Consumer<Buffer, Buffer, Buffer, Buffer>;
-type RawProducer = Producer<Buffer, Buffer, string, string>;
-type Place = { readonly topic: string; readonly partition: number };
 
 export function createKafkaEventLog(options: KafkaEventLogOptions): EventLog {
   const admin = new Admin(clientOptions(options));
@@ -51,21 +43,6 @@ export function createKafkaEventLog(options: KafkaEventLogOptions): EventLog {
     async close() {
       await Promise.allSettled([admin.close(), producers.close(), readers.close()]);
     },
-  };
-}
-
-function clientOptions({ brokers, clientId, tls, sasl }: KafkaEventLogOptions) {
-  return {
-    clientId,
-    bootstrapBrokers: [...brokers],
-    retries: kafkaLimits.retries,
-    retryDelay: kafkaLimits.retryDelayMs,
-    timeout: kafkaLimits.requestTimeoutMs,
-    requestTimeout: kafkaLimits.requestTimeoutMs,
-    connectTimeout: kafkaLimits.connectTimeoutMs,
-    autocreateTopics: false,
-    ...(tls === undefined ? {} : { tls }),
-    ...(sasl === undefined ? {} : { sasl }),
   };
 }
 
@@ -131,91 +108,6 @@ async function untilKnown(admin: Admin, topics: readonly TopicConfig[]): Promise
     if (performance.now() > deadline) throw new Error(`Topic "${unknown[0]?.topic}" has no leader after ${kafkaLimits.topicKnownMs} ms`);
     await delay(kafkaLimits.retryDelayMs);
   }
-}
-
-interface ProducerSlot {
-  append(place: Place, records: readonly LogRecord[]): Promise<void>;
-  close(): Promise<void>;
-}
-
-function createProducerSlot(options: KafkaEventLogOptions): ProducerSlot {
-  let current: RawProducer | null = null;
-  let appended = 0;
-  const tails = new Map<string, Promise<void>>();
-
-  async function send({ topic, partition }: Place, records: readonly LogRecord[]): Promise<void> {
-    const producer = (current ??= createProducer(options));
-    const messages: MessageToProduce<Buffer, Buffer, string, string>[] = records.map(({ key, value, headers }) => ({
-      topic,
-      partition,
-      key: Buffer.from(key),
-      value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),
-      headers: { ...headers },
-    }));
-    try {
-      await withDeadline(
-        producer.send({ messages, acks: ProduceAcks.ALL, compression: options.compression }),
-        kafkaLimits.appendTimeoutMs,
-        `append to ${topic}/${partition}`,
-      );
-      appended += records.length;
-      if (appended >= kafkaLimits.recordsPerProducer) retire(producer);
-    } catch (cause) {
-      retire(producer);
-      throw new Error(
-        `Cannot append ${records.length} records to ${topic}/${partition}: ${[...apiErrors(cause)].join(", ") || String(cause)}; they may or may not be stored`,
-        { cause },
-      );
-    }
-  }
-
-  /** The next send gets a fresh producer; what still hangs on this one fails with its connections. */
-  function retire(producer: RawProducer): void {
-    if (current !== producer) return;
-    current = null;
-    appended = 0;
-    producer.close(true).catch(() => {});
-  }
-
-  return {
-    async append(place, records) {
-      if (records.length === 0) return;
-      assertAppendFits(place.topic, place.partition, records);
-      const key = `${place.topic}/${place.partition}`;
-      const sent = (tails.get(key) ?? Promise.resolve()).then(() => send(place, records));
-      const settled = sent.catch(() => {});
-      tails.set(key, settled);
-      try {
-        await sent;
-      } finally {
-        if (tails.get(key) === settled) tails.delete(key);
-      }
-    },
-    async close() {
-      await Promise.allSettled(tails.values());
-      await current?.close(true);
-    },
-  };
-}
-
-function createProducer(options: KafkaEventLogOptions): RawProducer {
-  // A header that is not bytes would kill the process: both header serializers are always set.
-  const serializers = { key: asIs, value: asIs, headerKey: headerName, headerValue: utf8 };
-  return new Producer({ ...clientOptions(options), serializers, idempotent: true, producerId: -1n, producerEpoch: -1 });
-}
-
-const asIs = (data?: Buffer): Buffer | undefined => data;
-const utf8 = (data?: string): Buffer | undefined => (data === undefined ? undefined : Buffer.from(data));
-
-/** Names are few and the same in every record: encoding them anew was a sixth of what an append costs. */
-const headerNames = new Map<string, Buffer>();
-function headerName(name?: string): Buffer | undefined {
-  if (name === undefined) return undefined;
-  const known = headerNames.get(name);
-  if (known !== undefined) return known;
-  const encoded = Buffer.from(name);
-  if (headerNames.size < kafkaLimits.headerNamesMax) headerNames.set(name, encoded);
-  return encoded;
 }
 
 interface ReaderPool {
@@ -352,27 +244,4 @@ async function listOffset(consumer: RawConsumer, { topic, partition }: Place, ti
   const offset = (await listed).get(topic)?.[partition];
   if (offset === undefined) throw new Error(`The broker did not say an offset of ${topic}/${partition}`);
   return Number(offset);
-}
-
-async function withDeadline<T>(work: Promise<T>, timeoutMs: number, what: string): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`The ${what} did not finish within ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => {});
-  }
-}
-
-/** The Kafka error names anywhere in an error: the client wraps them in aggregates and causes. */
-function apiErrors(error: unknown, found: Set<string> = new Set()): Set<string> {
-  if (typeof error !== "object" || error === null) return found;
-  if ("apiId" in error && typeof error.apiId === "string") found.add(error.apiId);
-  else if ("code" in error && typeof error.code === "string") found.add(error.code);
-  if ("errors" in error && Array.isArray(error.errors)) for (const inner of error.errors) apiErrors(inner, found);
-  if ("cause" in error) apiErrors(error.cause, found);
-  return found;
 }

@@ -1,5 +1,5 @@
 /** Kafka logs and topics for tests of the adapter, and appends and reads as their users do them. */
-import { eventually } from "@ridegrid/testing";
+import { createTestContext, eventually } from "@ridegrid/testing";
 import { createKafkaEventLog, type KafkaEventLogOptions } from "./event-log.kafka.ts";
 import type { EventLog, StoredRecord } from "./event-log.ts";
 
@@ -9,7 +9,7 @@ const storedTimeoutMs = 30_000;
 
 let clients = 0;
 export function openKafka(brokers: readonly string[], options: Partial<KafkaEventLogOptions> = {}): EventLog {
-  return createKafkaEventLog({ brokers, clientId: `test-${clients++}`, replicas: 1, compression: "none", ...options });
+  return createKafkaEventLog({ brokers, clientId: `test-${clients++}`, replicas: 1, compression: "none", clock: createTestContext().clock, ...options });
 }
 
 /** Four partitions. */

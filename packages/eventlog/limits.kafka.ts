@@ -15,8 +15,6 @@ export const kafkaLimits = {
   topicKnownMs: 10_000,
   fetchWaitMaxMs: 500,
   idleReadersPerPartition: 2,
-  /** Names of headers that are kept encoded. */
-  headerNamesMax: 64,
   /** A producer's sequence is an int32 for each partition: a fresh one long before that. */
   recordsPerProducer: 2 ** 30,
 } as const;
