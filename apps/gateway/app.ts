@@ -19,6 +19,7 @@ import {
 } from "@ridegrid/rpc";
 import type { App, ProcessContext, ReadinessPart } from "@ridegrid/runtime";
 import type { Regions } from "@ridegrid/spatial";
+import { createAcknowledgementPace } from "./acknowledgement-pace.ts";
 import { createAdmissionControl } from "./admission-control.ts";
 import { readableByBrowsers } from "./browsers.ts";
 import { createCallLimits } from "./call-limits.ts";
@@ -29,7 +30,7 @@ import { httpRoutes } from "./http-routes.ts";
 import { isDevelopmentIssuer } from "./identity.development.ts";
 import { rememberingIdentity } from "./identity.remembering.ts";
 import type { Identity } from "./identity.ts";
-import { heartbeatIntervalMs } from "./limits.ts";
+import { acknowledgeIntervalMs, heartbeatIntervalMs } from "./limits.ts";
 import { pushedPositions } from "./handlers/stream-positions.ts";
 import { createPositionStreams } from "./position-stream.ts";
 import { createPositionsForwarder, type PositionsForwarder } from "./positions-forwarder.ts";
@@ -103,7 +104,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
     shared: deps.redis === undefined ? undefined : sharedBuckets(deps.redis),
   });
   const submit = createSubmitPositions({ regions: deps.regions, serving, forwarder: forwarders.of });
-  const streams = createPositionStreams({ ids: context.ids, submit, chargeFor: (driverId) => limits.positionsOf(driverId) });
+  const streams = createPositionStreams({
+    ids: context.ids,
+    submit,
+    pace: createAcknowledgementPace({ intervalMs: acknowledgeIntervalMs }),
+    chargeFor: (driverId) => limits.positionsOf(driverId),
+  });
   const pushed = [pushedPositions(streams)];
   const services = publicServices({
     ...deps,

@@ -47,6 +47,11 @@ export const forwardStreamTimeoutMs = 15_000;
 export const positionsPerCharge = 20;
 /** Positions of one stream without an answer; then it is not read until some are answered. */
 export const positionsInFlightMax = 64;
+/** A stream is acknowledged at most so often: at once when it was quiet before, and at its end. Phones that report every second or two hear of each position as soon as it is durable. */
+export const acknowledgeIntervalMs = 500;
+export const acknowledgeSweepMs = 25;
+/** Durable positions of one stream that it was not told of; then it is told at once. */
+export const positionsUnsaidMax = 32;
 
 export const searchPageDefault = 20;
 export const nearDriversDefault = 20;
@@ -81,6 +86,7 @@ export const drainMs = 5_000;
 if (heartbeatIntervalMs >= 15_000) throw new Error("heartbeats must come at most 15 s apart");
 if (dependencyTimeoutMs >= edgeCallTimeoutMs) throw new Error("a dependency's failure must be told within the call's own deadline");
 if (stateReadTimeoutMs + dependencyTimeoutMs > edgeCallTimeoutMs) throw new Error("the coordinator must be asked within the deadline of a read");
+if (positionsUnsaidMax > positionsInFlightMax) throw new Error("a stream must hear of its positions before it is full of them");
 if (forwardTimeoutMs >= edgeCallTimeoutMs) throw new Error("a report that is not durable must be told so within its call's deadline");
 if (sharedBucketTimeoutMs > 100) throw new Error("a slow Redis must not slow a call down by more than 100 ms");
 

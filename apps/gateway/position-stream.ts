@@ -1,8 +1,8 @@
 /**
  * One driver's position stream, whatever carries it: positions in, acknowledgements out, a bounded number in flight.
  *
- * An acknowledgement never runs ahead of an older position, and one stands for as many as there are. While the peer does
- * not take it, it only grows, and nothing more is read: what a stream holds is bounded whatever its peer does.
+ * An acknowledgement never runs ahead of an older position, and one stands for as many as there are, at its own pace.
+ * While the peer does not take it, it only grows, and nothing more is read: what a stream holds is bounded whatever its peer does.
  *
  * A driver has one such stream: a newer one ends the older with SUPERSEDED, at once on the same gateway, and with its
  * next position where another gateway carries the newer one.
@@ -11,7 +11,8 @@ import type { ReportedPosition } from "@ridegrid/contracts";
 import type { RejectedPosition } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import type { IdSource } from "@ridegrid/domain";
 import { apiError } from "@ridegrid/rpc";
-import { positionsInFlightMax, positionsPerCharge } from "./limits.ts";
+import type { AcknowledgementPace, Speaker } from "./acknowledgement-pace.ts";
+import { positionsInFlightMax, positionsPerCharge, positionsUnsaidMax } from "./limits.ts";
 import type { RunFate } from "./positions-forwarder.ts";
 import type { SubmitPositions } from "./submit-positions.ts";
 
@@ -41,14 +42,14 @@ export interface PositionStreams {
 
 export type PositionStreamsDeps = {
   readonly ids: IdSource;
-  readonly submit: SubmitPositions;
+  readonly submit: Pick<SubmitPositions, "each">;
+  readonly pace: AcknowledgementPace;
   /** What it answers throws RATE_LIMITED. */
   readonly chargeFor: (driverId: string) => (positions: number) => void;
 };
 
 export function createPositionStreams(deps: PositionStreamsDeps): PositionStreams {
   const open = new Map<string, OpenStream>();
-  const acknowledgements = createFlusher();
   return {
     open(driverId, peer) {
       open.get(driverId)?.end({ error: superseded() });
@@ -56,10 +57,10 @@ export function createPositionStreams(deps: PositionStreamsDeps): PositionStream
       const source = { driverId, streamId: deps.ids.uuid() };
       const stream = createStream({
         submit: deps.submit,
+        pace: deps.pace,
         charge: deps.chargeFor(driverId),
         source,
         peer,
-        later: acknowledgements,
         left: () => open.get(driverId) === stream && open.delete(driverId),
       });
       open.set(driverId, stream);
@@ -72,15 +73,14 @@ type OpenStream = PositionStream & { end(failure: Ending): void };
 type Ending = { readonly error: unknown } | undefined;
 type Run = { readonly positions: number; fate: Extract<RunFate, { kind: "answered" }> | undefined };
 
-type StreamDeps = Pick<PositionStreamsDeps, "submit"> & {
+type StreamDeps = Pick<PositionStreamsDeps, "submit" | "pace"> & {
   readonly charge: (positions: number) => void;
   readonly source: { readonly driverId: string; readonly streamId: string };
   readonly peer: StreamPeer;
-  readonly later: Flusher;
   readonly left: () => void;
 };
 
-function createStream({ submit, charge, source, peer, later, left }: StreamDeps): OpenStream {
+function createStream({ submit, pace, charge, source, peer, left }: StreamDeps): OpenStream {
   const runs: Run[] = [];
   const { promise: ended, resolve, reject } = Promise.withResolvers<void>();
   // Whoever reads it may come later than its end.
@@ -88,15 +88,18 @@ function createStream({ submit, charge, source, peer, later, left }: StreamDeps)
   let rejected: RejectedPosition[] = [];
   let ackedSequence = 0n;
   let inFlight = 0;
-  let unsaid = false;
+  let unsaid = 0;
   let writable = true;
   let paused = false;
   let last: { readonly failure: Ending } | undefined;
   let over = false;
+  const speaker: Speaker = { say, saidAtMs: Number.NEGATIVE_INFINITY };
 
   function end(failure: Ending): void {
     if (over) return;
     over = true;
+    // The last word is said even to a peer that does not listen: it is one.
+    if (unsaid > 0) acknowledge();
     if (failure === undefined) resolve();
     else reject(failure.error);
   }
@@ -118,29 +121,32 @@ function createStream({ submit, charge, source, peer, later, left }: StreamDeps)
     for (let first = runs[0]; first?.fate !== undefined; first = runs[0]) {
       runs.shift();
       inFlight -= first.positions;
-      unsaid = true;
+      unsaid += first.positions;
       if (first.fate.ackedSequence > ackedSequence) ackedSequence = first.fate.ackedSequence;
       if (first.fate.rejected.length > 0) rejected.push(...first.fate.rejected);
     }
-    if (unsaid) later.add(say);
+    if (unsaid > 0) pace.add(speaker, isUrgent());
+  }
+
+  const isAnswered = (): boolean => last !== undefined && runs.length === 0;
+  const isUrgent = (): boolean => paused || rejected.length > 0 || isAnswered() || unsaid >= positionsUnsaidMax;
+
+  function acknowledge(): void {
+    unsaid = 0;
+    writable = peer.acknowledge(ackedSequence, rejected);
+    rejected = [];
   }
 
   function say(): void {
     if (over) return;
-    // The last word is said even to a peer that does not listen: it is one.
-    const isLast = last !== undefined && runs.length === 0;
-    if (unsaid && (writable || isLast)) {
-      unsaid = false;
-      writable = peer.acknowledge(ackedSequence, rejected);
-      rejected = [];
-    }
-    if (isLast) return end(last?.failure);
+    if (isAnswered()) return end(last?.failure);
+    if (unsaid > 0 && writable) acknowledge();
     if (!paused || !wantsMore()) return;
     paused = false;
     peer.resume();
   }
 
-  const wantsMore = (): boolean => writable && !unsaid && last === undefined && inFlight < positionsInFlightMax;
+  const wantsMore = (): boolean => writable && last === undefined && inFlight < positionsInFlightMax;
 
   return {
     ended,
@@ -173,26 +179,6 @@ function createStream({ submit, charge, source, peer, later, left }: StreamDeps)
       left();
     },
     end,
-  };
-}
-
-interface Flusher {
-  add(say: () => void): void;
-}
-
-/** What is answered in one turn of the loop is acknowledged in one message a stream. */
-function createFlusher(): Flusher {
-  let waiting = new Set<() => void>();
-  function flush(): void {
-    const now = waiting;
-    waiting = new Set();
-    for (const say of now) say();
-  }
-  return {
-    add(say) {
-      if (waiting.size === 0) setImmediate(flush);
-      waiting.add(say);
-    },
   };
 }
 

@@ -2,9 +2,7 @@
  * What positions pass through, for measuring: a gateway and a telemetry-ingest in processes of their own, a coordinator
  * that knows of no takeover, and a real event log whose topic can be read back.
  */
-import { fromBinary } from "@bufbuild/protobuf";
 import { CoordinatorService, partitionsPerTopic, physicalTopic, timestampFromMs, topicCatalogue } from "@ridegrid/contracts";
-import { PositionBatchSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
 import { createEmbeddedEventLog, type EventLog } from "@ridegrid/eventlog";
 import { createKafkaEventLog } from "@ridegrid/eventlog/kafka";
 import { createDevelopmentIssuer } from "@ridegrid/gateway/app";
@@ -13,7 +11,8 @@ import { createTestContext, createTestDatabase, freePort, startTestBroker } from
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type MeasuredServer, startServer, type Usage } from "./position-drivers.fixture.ts";
+import { type DurablePositions, readDurablePositions } from "./durable-positions.fixture.ts";
+import { type MeasuredServer, startServer } from "./position-drivers.fixture.ts";
 import { ensureSecrets, type Secrets } from "./secrets.ts";
 
 export type ServePositionsOptions = {
@@ -30,11 +29,9 @@ export interface PositionsPlatform extends AsyncDisposable {
   readonly grpcPort: number;
   readonly gateway: MeasuredServer;
   readonly ingest: MeasuredServer;
-  /** Of gateway and ingest together. */
-  usage(): Promise<Usage>;
   tokens(drivers: number): Promise<readonly string[]>;
-  /** The highest durable sequence of each driver, by the order of `tokens`. */
-  durableSequences(drivers: number): Promise<readonly number[]>;
+  /** Of the drivers of `tokens`, in their order. */
+  readonly durable: DurablePositions;
 }
 
 const topic = physicalTopic("ewr", "driver-telemetry.v1");
@@ -62,18 +59,16 @@ export async function startPositionsPlatform(log: "embedded" | "kafka"): Promise
     return server;
   };
   const [ingest, gateway] = [await serve("telemetry-ingest"), await serve("gateway")];
+  const durable = readDurablePositions({ eventLog, topic, partition: 0 });
+  stops.push(async () => durable[Symbol.asyncDispose]());
   const issuer = await createDevelopmentIssuer({ clock: createTestContext().clock, privateJwk: secrets.issuerJwk });
   return {
     port: ports.http,
     grpcPort: ports.grpc,
     gateway,
     ingest,
-    async usage() {
-      const [first, second] = await Promise.all([gateway.usage(), ingest.usage()]);
-      return { cpuSeconds: first.cpuSeconds + second.cpuSeconds, residentBytes: first.residentBytes + second.residentBytes };
-    },
     tokens: (drivers) => Promise.all(Array.from({ length: drivers }, (_, index) => issuer.issue({ role: "driver", subject: `driver-${index}` }))),
-    durableSequences: (drivers) => durableSequences(eventLog, drivers),
+    durable,
     [Symbol.asyncDispose]: stop,
   };
 }
@@ -98,21 +93,4 @@ async function withTopics(eventLog: EventLog): Promise<EventLog> {
     topicCatalogue.map(({ name, retentionMs }) => ({ topic: physicalTopic("ewr", name), partitions: partitionsPerTopic, retentionMs })),
   );
   return eventLog;
-}
-
-async function durableSequences(eventLog: EventLog, drivers: number): Promise<readonly number[]> {
-  const highest = new Array<number>(drivers).fill(0);
-  const { end } = await eventLog.bounds(topic, 0);
-  for (let offset = 0; offset < end;) {
-    const records = await eventLog.read(topic, 0, offset, { maxRecords: 1_000, maxBytes: 16_000_000, maxWaitMs: 1_000 }, new AbortController().signal);
-    for (const { value } of records) {
-      const { driverIds, sequences } = fromBinary(PositionBatchSchema, value);
-      driverIds.forEach((id, row) => {
-        const driver = Number(id.slice("driver-".length));
-        highest[driver] = Math.max(highest[driver] ?? 0, Number(sequences[row]));
-      });
-    }
-    offset = (records.at(-1)?.offset ?? end) + 1;
-  }
-  return highest;
 }

@@ -1,13 +1,25 @@
 /**
  * Positions from phones to the log: 2,000 streams on sockets of their own, through a gateway and an ingest in processes
- * of their own, every position acknowledged and the topic read back. Beside a bare HTTP/2 server that sends each message back.
+ * of their own, every position acknowledged and the topic read back. Beside a bare HTTP/2 server that sends each message
+ * back at once, where the gateway says of several at a time that they are durable.
  */
 import { type Figure, type FigureOptions, type Measurement, testBrokerMissing } from "@ridegrid/testing";
-import { type DriversOptions, type MeasuredServer, type Round, type RoundOutcome, startDrivers, startServer, type Usage } from "./position-drivers.fixture.ts";
+import {
+  type Drivers,
+  type DriversOptions,
+  type MeasuredServer,
+  type Round,
+  type RoundOutcome,
+  startDrivers,
+  startServer,
+  type Usage,
+} from "./position-drivers.fixture.ts";
 import { type PositionsPlatform, startPositionsPlatform } from "./positions-platform.fixture.ts";
 
 const drivers = 2_000;
 const rounds = 3;
+/** Not counted: compiling is of a process's first seconds. */
+const warmUp: Round = { positions: 20_000, perSecond: 10_000, burst: 1 };
 /** 10,000 a second: five of each driver's, spread evenly. */
 const steady: Round = { positions: 20_000, perSecond: 10_000, burst: 1 };
 /** What phones hold back on a bad connection comes in handfuls, at half the rate that each driver may keep up. */
@@ -52,10 +64,7 @@ async function measureOn(log: "embedded" | "kafka", way: Way, figure: FigureOpti
   await using echoPhones = await startDrivers({ ...options, port: echo.ready[way.port], echoed: true }, new Array<string>(drivers).fill(""));
   const idleKb = [perStreamKb(before, await platform.gateway.usageAtRest())];
   const echoIdleKb = [perStreamKb(echoBefore, await echo.usageAtRest())];
-  const turns = await takeTurns(
-    { platform, echo },
-    { run: (round) => phones.run(round), runEcho: (round) => echoPhones.run(round), rounds: figure.quick ? 1 : rounds, signal: figure.signal },
-  );
+  const turns = await takeTurns({ platform, echo, phones, echoPhones }, { rounds: figure.quick ? 1 : rounds, signal: figure.signal });
   const stall = await withIngestStopped(platform, () => phones.run(stalled));
   const where = `${way.what}, ${log} log`;
   const unit = "positions per CPU-second";
@@ -63,10 +72,13 @@ async function measureOn(log: "embedded" | "kafka", way: Way, figure: FigureOpti
   return [
     { what: `${where}: 10,000/s`, unit, samples: turns.steady, peer: peer(turns.echoSteady) },
     { what: `${where}: 10,000/s, the bar`, unit, samples: turns.steady, goal: { atLeast: 20_000 } },
+    { what: `${where}: 10,000/s, gateway's CPU for a position`, unit: "µs", samples: turns.gatewayMicros, peer: peer(turns.echoMicros) },
+    { what: `${where}: 10,000/s, ingest's CPU for a position`, unit: "µs", samples: turns.ingestMicros, peer: peer(turns.echoMicros) },
     { what: `${where}: 20,000/s in handfuls of 10`, unit, samples: turns.handfuls, peer: peer(turns.echoHandfuls) },
-    { what: `${where}: 10,000/s, sent to acknowledged p50`, unit: "ms", samples: turns.p50Ms, peer: peer(turns.echoP50Ms) },
-    { what: `${where}: 10,000/s, sent to acknowledged p99`, unit: "ms", samples: turns.p99Ms, peer: peer(turns.echoP99Ms) },
-    { what: `${where}: 10,000/s, p99, the bar`, unit: "ms", samples: turns.p99Ms, goal: { atMost: 400 } },
+    { what: `${where}: 10,000/s, sent to read from the topic p50`, unit: "ms", samples: turns.durableP50Ms, peer: peer(turns.echoP50Ms) },
+    { what: `${where}: 10,000/s, sent to read from the topic p99, the bar`, unit: "ms", samples: turns.durableP99Ms, goal: { atMost: 400 } },
+    { what: `${where}: 10,000/s, sent to acknowledged p50`, unit: "ms", samples: turns.ackedP50Ms, peer: peer(turns.echoP50Ms) },
+    { what: `${where}: 10,000/s, sent to acknowledged p99`, unit: "ms", samples: turns.ackedP99Ms, peer: peer(turns.echoP99Ms) },
     { what: `${where}: gateway's memory for an idle stream`, unit: "KB", samples: idleKb, peer: peer(echoIdleKb) },
     { what: `${where}: gateway's memory for an idle stream, the bar`, unit: "KB", samples: idleKb, goal: { atMost: 60 } },
     { what: `${where}: ingest stopped for 5 s at 10,000/s, sent to acknowledged p99`, unit: "ms", samples: [stall.p99Ms] },
@@ -87,66 +99,62 @@ async function withIngestStopped({ ingest }: PositionsPlatform, run: () => Promi
   return outcome;
 }
 
-type Servers = { readonly platform: PositionsPlatform; readonly echo: MeasuredServer };
-type Run = (round: Round) => Promise<RoundOutcome>;
-type Turns = { readonly run: Run; readonly runEcho: Run; readonly rounds: number; readonly signal: AbortSignal };
+type Sides = { readonly platform: PositionsPlatform; readonly echo: MeasuredServer; readonly phones: Drivers; readonly echoPhones: Drivers };
 
 /** Round by round, one server after the other: what else the machine does falls on both. */
-async function takeTurns({ platform, echo }: Servers, { run, runEcho, rounds: turns, signal }: Turns) {
-  const samples = {
-    steady: new Array<number>(),
-    echoSteady: new Array<number>(),
-    handfuls: new Array<number>(),
-    echoHandfuls: new Array<number>(),
-    p50Ms: new Array<number>(),
-    p99Ms: new Array<number>(),
-    echoP50Ms: new Array<number>(),
-    echoP99Ms: new Array<number>(),
+async function takeTurns({ platform, echo, phones, echoPhones }: Sides, { rounds: turns, signal }: { readonly rounds: number; readonly signal: AbortSignal }) {
+  const samples: Record<SampleName, number[]> = {
+    ...{ steady: [], gatewayMicros: [], ingestMicros: [], handfuls: [] },
+    ...{ durableP50Ms: [], durableP99Ms: [], ackedP50Ms: [], ackedP99Ms: [] },
+    ...{ echoSteady: [], echoMicros: [], echoHandfuls: [], echoP50Ms: [], echoP99Ms: [] },
   };
+  await phones.run(warmUp);
+  await echoPhones.run(warmUp);
   for (let turn = 0; turn < turns; turn++) {
     signal.throwIfAborted();
-    const calm = await measured(
-      () => platform.usage(),
-      () => run(steady),
-    );
+    await platform.durable.sinceLast();
+    const calm = await measured([platform.gateway, platform.ingest], () => phones.run(steady));
+    const durableMs = (await platform.durable.sinceLast()).toSorted((a, b) => a - b);
+    if (durableMs.length !== steady.positions) throw new Error(`Of ${steady.positions} positions ${durableMs.length} were read from the topic`);
     samples.steady.push(calm.perCpuSecond);
-    samples.p50Ms.push(calm.outcome.p50Ms);
-    samples.p99Ms.push(calm.outcome.p99Ms);
-    const echoed = await measured(
-      () => echo.usage(),
-      () => runEcho(steady),
-    );
+    samples.gatewayMicros.push(calm.micros[0] ?? Number.NaN);
+    samples.ingestMicros.push(calm.micros[1] ?? Number.NaN);
+    samples.durableP50Ms.push(durableMs[Math.floor(durableMs.length * 0.5)] ?? Number.NaN);
+    samples.durableP99Ms.push(durableMs[Math.floor(durableMs.length * 0.99)] ?? Number.NaN);
+    samples.ackedP50Ms.push(calm.outcome.p50Ms);
+    samples.ackedP99Ms.push(calm.outcome.p99Ms);
+    const echoed = await measured([echo], () => echoPhones.run(steady));
     samples.echoSteady.push(echoed.perCpuSecond);
+    samples.echoMicros.push(echoed.micros[0] ?? Number.NaN);
     samples.echoP50Ms.push(echoed.outcome.p50Ms);
     samples.echoP99Ms.push(echoed.outcome.p99Ms);
-    samples.handfuls.push(
-      (
-        await measured(
-          () => platform.usage(),
-          () => run(handfuls),
-        )
-      ).perCpuSecond,
-    );
-    samples.echoHandfuls.push(
-      (
-        await measured(
-          () => echo.usage(),
-          () => runEcho(handfuls),
-        )
-      ).perCpuSecond,
-    );
+    samples.handfuls.push((await measured([platform.gateway, platform.ingest], () => phones.run(handfuls))).perCpuSecond);
+    samples.echoHandfuls.push((await measured([echo], () => echoPhones.run(handfuls))).perCpuSecond);
   }
   return samples;
 }
 
-async function measured(usage: () => Promise<Usage>, run: () => Promise<RoundOutcome>) {
-  const before = await usage();
+type SampleName =
+  | "steady"
+  | "gatewayMicros"
+  | "ingestMicros"
+  | "handfuls"
+  | "echoSteady"
+  | "echoMicros"
+  | "echoHandfuls"
+  | `${"durable" | "acked" | "echo"}${"P50Ms" | "P99Ms"}`;
+
+/** What each of the servers used for one position. */
+async function measured(servers: readonly MeasuredServer[], run: () => Promise<RoundOutcome>) {
+  const before = await Promise.all(servers.map((server) => server.usage()));
   const outcome = await run();
-  return { outcome, perCpuSecond: outcome.acked / ((await usage()).cpuSeconds - before.cpuSeconds) };
+  const after = await Promise.all(servers.map((server) => server.usage()));
+  const micros = after.map(({ cpuSeconds }, server) => ((cpuSeconds - (before[server]?.cpuSeconds ?? 0)) * 1e6) / outcome.acked);
+  return { outcome, micros, perCpuSecond: 1e6 / micros.reduce((sum, each) => sum + each, 0) };
 }
 
 /** Positions that were acknowledged and are above what the topic holds of their driver. */
 async function lost(platform: PositionsPlatform, { lastAcked }: RoundOutcome): Promise<number> {
-  const durable = await platform.durableSequences(drivers);
+  const durable = await platform.durable.sequences(drivers);
   return lastAcked.reduce((sum, acked, driver) => sum + Math.max(0, acked - (durable[driver] ?? 0)), 0);
 }

@@ -23,7 +23,10 @@ export function createDriverMarks(capacity: number): DriverMarks {
   const entries = new Map<string, Entry>();
 
   function touch(driverId: string): Entry {
-    const entry = entries.get(driverId) ?? { accepted: null, durable: null };
+    const known = entries.get(driverId);
+    // While half of the map is free, nobody will be forgotten soon.
+    if (known !== undefined && entries.size <= capacity / 2) return known;
+    const entry = known ?? { accepted: null, durable: null };
     // A Map keeps the order of insertion: the first key is the one unheard for longest.
     entries.delete(driverId);
     entries.set(driverId, entry);
