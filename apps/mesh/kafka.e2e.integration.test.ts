@@ -1,7 +1,10 @@
 /**
  * The mesh on a real Kafka broker: all that a mesh must do, its logs behind a door for each region; and `dev --kafka`, whose
- * own broker is killed and ends with it.
+ * own broker has every topic, carries a simulated city, is killed, outlives a killed mesh no longer than the next start,
+ * and ends with it.
  */
+import { Admin } from "@platformatic/kafka";
+import { partitionsPerTopic, physicalTopic, topicCatalogue } from "@ridegrid/contracts";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { eventually, testBrokerMissing } from "@ridegrid/testing";
 import { kafkaLogs } from "./event-logs.fixture.ts";
@@ -9,6 +12,12 @@ import { meshCases } from "./mesh-cases.fixture.ts";
 import { createMeshFolder, gatewayOf, type MeshFolder, type Program } from "./mesh.fixture.ts";
 import { isAlive } from "./process-identity.ts";
 import { clientOf, driverAt, newYork, offerFor, requestRide, rideIn } from "./ride-by-hand.fixture.ts";
+
+type SimReport = {
+  readonly violations: number;
+  readonly rides: { readonly requested: number; readonly completed: number };
+  readonly records: Readonly<Record<string, number>>;
+};
 
 const startTimeoutMs = 120_000;
 const brokerBackMs = 60_000;
@@ -24,6 +33,33 @@ if (missing === null) {
     mesh = await folder.dev("--no-city", "--kafka");
   }, startTimeoutMs);
   afterAll(() => folder.reap(), startTimeoutMs);
+
+  test(
+    "every topic of the catalogue is on the broker, once for each region",
+    async () => {
+      const admin = new Admin({ clientId: "topics", bootstrapBrokers: [folder.file().kafka ?? ""] });
+      const topics = ["ewr", "lhr"].flatMap((region) => topicCatalogue.map(({ name }) => physicalTopic(region, name)));
+      expect((await admin.listTopics()).toSorted()).toEqual(topics.toSorted());
+      const metadata = await admin.metadata({ topics });
+      expect(topics.map((topic) => metadata.topics.get(topic)?.partitionsCount)).toEqual(topics.map(() => partitionsPerTopic));
+      await admin.close();
+    },
+    startTimeoutMs,
+  );
+
+  test(
+    "a simulated city ends with every ride accounted for, and 0 violations",
+    async () => {
+      const simulation = ["--drivers", "20", "--rides", "8", "--speedup", "60", "--seed", "7", "--json"];
+      const { code, stdout, stderr } = await folder.run("sim", "--url", gatewayOf(folder, "ewr"), ...simulation).ended;
+      expect(`${code} ${code === 0 ? "" : stderr}`).toBe("0 ");
+      const { violations, rides, records } = JSON.parse(stdout) as SimReport;
+      expect({ violations, requested: rides.requested }).toEqual({ violations: 0, requested: 8 });
+      expect(rides.completed).toBeGreaterThan(0);
+      expect(records["ewr.ride-events.v1"]).toBeGreaterThan(8);
+    },
+    startTimeoutMs,
+  );
 
   test(
     "with the broker killed rides are taken, and assigned when it is back",
@@ -46,9 +82,16 @@ if (missing === null) {
   );
 
   test(
-    "SIGTERM ends the mesh and its broker",
+    "a killed mesh leaves its broker running; the next start ends it and has one of its own; SIGTERM ends both",
     async () => {
+      const left = folder.file().pids["kafka"] ?? 0;
+      mesh.signal("SIGKILL");
+      await mesh.ended;
+      expect(isAlive(left)).toBe(true);
+      mesh = await folder.dev("--no-city", "--kafka");
+      expect(isAlive(left)).toBe(false);
       const { kafka = 0 } = folder.file().pids;
+      expect(kafka).not.toBe(left);
       mesh.signal("SIGTERM");
       expect((await mesh.ended).code).toBe(0);
       await eventually(() => folder.survivors().length === 0, { timeoutMs: 20_000, what: "the end of every process" });

@@ -4,7 +4,7 @@
  * Both regions' topics live in it, told apart by their region's prefix.
  */
 import { join } from "node:path";
-import { type KafkaBroker, kafkaBrokerMissing, type Logger, startKafkaBroker } from "@ridegrid/runtime";
+import { endLeftKafkaBroker, type KafkaBroker, kafkaBrokerMissing, type Logger, startKafkaBroker } from "@ridegrid/runtime";
 import { Complaint } from "./complaint.ts";
 import type { PortPlan } from "./free-port.ts";
 import { kafkaControllerPortPreferred, kafkaPortPreferred, watchIntervalMs } from "./limits.ts";
@@ -28,9 +28,12 @@ export type KeptKafkaOptions = {
 export async function keepKafka({ directory, ports, portOffset, logger, onRestart }: KeptKafkaOptions): Promise<KeptKafka> {
   const missing = kafkaBrokerMissing();
   if (missing !== null) throw new Complaint(`Cannot run a Kafka broker: ${missing}`);
+  const dataDirectory = join(directory, "kafka");
+  // A mesh that was killed leaves its broker behind.
+  await endLeftKafkaBroker(dataDirectory);
   const port = await ports.take("the Kafka broker", kafkaPortPreferred + portOffset);
   const controllerPort = await ports.take("the Kafka controller", kafkaControllerPortPreferred + portOffset);
-  const start = (): Promise<KafkaBroker> => startKafkaBroker({ dataDirectory: join(directory, "kafka"), port, controllerPort });
+  const start = (): Promise<KafkaBroker> => startKafkaBroker({ dataDirectory, port, controllerPort });
   let broker = await start();
   let restarting: Promise<void> | undefined;
   let stopped = false;

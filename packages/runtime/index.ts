@@ -5,7 +5,7 @@ export { ConfigError, type Environment, readConfig, readVariable, requireVariabl
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from "./embedded-postgres.ts";
 export { removeEmbeddedPostgresData } from "./embedded-postgres-data.ts";
 export { createSystemIds } from "./ids.ts";
-export { type KafkaBroker, kafkaBrokerMissing, type KafkaBrokerOptions, startKafkaBroker } from "./kafka-broker.ts";
+export { endLeftKafkaBroker, type KafkaBroker, kafkaBrokerMissing, type KafkaBrokerOptions, startKafkaBroker } from "./kafka-broker.ts";
 export type { BrokerListener } from "./kafka-properties.ts";
 export { createLogger, type Logger, type LoggerOptions, readableLine } from "./logger.ts";
 export { migrate } from "./migrate.ts";

@@ -8,23 +8,23 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { kafkaJars, runToEnd } from "./kafka-jars.ts";
 import { type BrokerNode, brokerProperties, scramArguments } from "./kafka-properties.ts";
+import { kafkaBrokerPollMs, kafkaBrokerStartTimeoutMs, kafkaBrokerStopTimeoutMs } from "./limits.ts";
+import { commandOf } from "./process-command.ts";
 
 export type KafkaBroker = {
   /** "127.0.0.1:29092": what `KAFKA_BROKERS` takes. */
   readonly address: string;
   readonly pid: number;
   alive(): boolean;
-  /** Resolves when the broker has ended; SIGKILL after `stopMs`. */
+  /** Resolves when the broker has ended; it is killed when that takes too long. */
   stop(): Promise<void>;
 };
 
 export type KafkaBrokerOptions = BrokerNode & { readonly heapMegabytes?: number };
-
-const limits = { readyMs: 60_000, stopMs: 15_000 } as const;
 
 /** What is missing on this machine to run a broker; null when nothing is. */
 export function kafkaBrokerMissing(): string | null {
@@ -36,14 +36,14 @@ export function kafkaBrokerMissing(): string | null {
 export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<KafkaBroker> {
   const jars = await kafkaJars();
   mkdirSync(options.dataDirectory, { recursive: true });
-  const properties = join(options.dataDirectory, "server.properties");
+  const properties = propertiesFile(options.dataDirectory);
   writeFileSync(properties, brokerProperties(options));
   const classPath = join(jars, "*");
   if (!existsSync(metaFile(options.dataDirectory)))
     await runToEnd(
       "java",
       ["-cp", classPath, "kafka.tools.StorageTool", "format", `--cluster-id=${clusterId(options)}`, "-c", properties, ...scramArguments(options)],
-      limits.readyMs,
+      kafkaBrokerStartTimeoutMs,
     );
   const logPath = join(options.dataDirectory, "broker.log");
   const log = openSync(logPath, "a");
@@ -52,8 +52,9 @@ export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<Kaf
     stdio: ["ignore", log, log],
   });
   child.unref();
-  await untilListening(child, options.port, logPath);
   if (child.pid === undefined) throw new Error("The Kafka broker has no process id");
+  writeFileSync(pidFile(options.dataDirectory), String(child.pid));
+  await untilListening(child, options.port, logPath);
   return {
     address: `127.0.0.1:${options.advertisedPort ?? options.port}`,
     pid: child.pid,
@@ -62,6 +63,22 @@ export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<Kaf
   };
 }
 
+/** Ends a broker that an owner who was killed left running on the directory: it holds the directory and its ports. */
+export async function endLeftKafkaBroker(dataDirectory: string): Promise<void> {
+  const file = pidFile(dataDirectory);
+  if (!existsSync(file)) return;
+  const pid = Number(readFileSync(file, "utf8"));
+  const runs = (): boolean => commandOf(pid).includes(propertiesFile(dataDirectory));
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    if (!runs()) return;
+    process.kill(pid, signal);
+    const deadline = performance.now() + kafkaBrokerStopTimeoutMs;
+    while (runs() && performance.now() < deadline) await delay(kafkaBrokerPollMs);
+  }
+}
+
+const propertiesFile = (dataDirectory: string): string => join(resolve(dataDirectory), "server.properties");
+const pidFile = (dataDirectory: string): string => join(dataDirectory, "broker.pid");
 const metaFile = (dataDirectory: string): string => join(dataDirectory, "log", "meta.properties");
 
 /** 16 random bytes in base64url, which only have to stay the same for a directory; the other node's when one is joined. */
@@ -73,32 +90,32 @@ function clusterId({ joins }: BrokerNode): string {
 }
 
 async function untilListening(child: ChildProcess, port: number, logPath: string): Promise<void> {
-  const deadline = performance.now() + limits.readyMs;
+  const deadline = performance.now() + kafkaBrokerStartTimeoutMs;
   while (!(await answers(port))) {
     const ended = child.exitCode !== null || child.signalCode !== null;
     if (ended || performance.now() > deadline) {
       await stop(child);
       throw new Error(
-        `The Kafka broker ${ended ? "ended" : `did not listen on port ${port} within ${limits.readyMs} ms`}: ${readFileSync(logPath, "utf8").slice(-1_500)}`,
+        `The Kafka broker ${ended ? "ended" : `did not listen on port ${port} within ${kafkaBrokerStartTimeoutMs} ms`}: ${readFileSync(logPath, "utf8").slice(-1_500)}`,
       );
     }
-    await delay(50);
+    await delay(kafkaBrokerPollMs);
   }
 }
 
 function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((tell) => {
     const socket = connect({ host: "127.0.0.1", port });
-    socket.once("connect", () => resolve(socket.destroy() !== undefined));
-    socket.once("error", () => resolve(false));
+    socket.once("connect", () => tell(socket.destroy() !== undefined));
+    socket.once("error", () => tell(false));
   });
 }
 
 async function stop(child: ChildProcess): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const ended = new Promise<void>((end) => child.once("exit", () => end()));
   child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), limits.stopMs);
+  const timer = setTimeout(() => child.kill("SIGKILL"), kafkaBrokerStopTimeoutMs);
   // A paused broker does not hear SIGTERM.
   child.kill("SIGCONT");
   await ended;

@@ -4,11 +4,11 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { kafkaJarsFetchTimeoutMs } from "./limits.ts";
 
 const kafkaVersion = "4.1.0";
 /** Of this version and all that it depends on; `digestOf` says how it is made. */
 const jarsSha256 = "c35e55bf04c431ff79b6c38fc206cca8f1c205041e14e948f35b92ae2525937c";
-const fetchMs = 300_000;
 
 /** The directory of the jars, fetched by Maven when the cache has none or others than these. @throws when Maven brings others. */
 export async function kafkaJars(): Promise<string> {
@@ -24,7 +24,7 @@ export async function kafkaJars(): Promise<string> {
     await runToEnd(
       "mvn",
       ["-q", "-B", "-f", join(work, "pom.xml"), "dependency:copy-dependencies", `-DoutputDirectory=${target}`, "-DincludeScope=runtime"],
-      fetchMs,
+      kafkaJarsFetchTimeoutMs,
     );
     const fetched = digestOf(target);
     if (fetched !== jarsSha256)

@@ -18,6 +18,12 @@ export const embeddedPostgresRetryMs = 100;
 /** A server that is there answers its first message at once. */
 export const embeddedPostgresAnswerTimeoutMs = 1_000;
 
+export const kafkaBrokerStartTimeoutMs = 60_000;
+export const kafkaBrokerStopTimeoutMs = 15_000;
+export const kafkaBrokerPollMs = 50;
+/** 43 MB from Maven Central. */
+export const kafkaJarsFetchTimeoutMs = 300_000;
+
 export const clockMeasureIntervalMs = 30_000;
 /** Of several round trips the shortest bounds the offset best. */
 export const clockSamplesPerMeasure = 3;
