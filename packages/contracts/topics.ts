@@ -11,7 +11,7 @@ export type TopicName = "ride-events.v1" | "driver-events.v1" | "driver-telemetr
 export type TopicSpec = {
   readonly name: TopicName;
   readonly recordKey: "ride_id" | "driver_id" | "market_id" | "original";
-  /** What the embedded log keeps; `docs/architecture.md` says what production keeps. */
+  /** What the embedded log keeps, and what topics are made with on brokers; an operator may change it there. */
   readonly retentionMs: number;
 };
 
