@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { freemem } from "node:os";
+import { kafkaBrokerMissing } from "@ridegrid/runtime";
 import { gatewayPortFirst, grpcPortFirst, portsPerRegion } from "./limits.ts";
 import type { Output } from "./dev.ts";
 
@@ -11,7 +12,7 @@ const memoryWantedMb = 700;
 
 /** Exit code 0 when `dev` can run here. */
 export async function diagnose({ out }: Output): Promise<number> {
-  const findings = [bunVersion(), postgresBinaries(), serverUser(), memory(), ...(await ports())];
+  const findings = [bunVersion(), postgresBinaries(), serverUser(), memory(), broker(), ...(await ports())];
   for (const { ok, what, detail } of findings) out(`${ok ? "ok     " : "missing"}  ${what}: ${detail}\n`);
   return findings.every((finding) => finding.ok) ? 0 : 1;
 }
@@ -44,6 +45,12 @@ function serverUser(): Finding {
 function memory(): Finding {
   const freeMb = Math.round(freemem() / 1024 / 1024);
   return { ok: freeMb >= memoryWantedMb, what: "free memory", detail: `${freeMb} MB, ${memoryWantedMb} MB are wanted` };
+}
+
+/** Its lack is no obstacle: only `--kafka` and some tests need it. */
+function broker(): Finding {
+  const missing = kafkaBrokerMissing();
+  return { ok: true, what: "Kafka broker for --kafka", detail: missing ?? "java and mvn are there" };
 }
 
 async function ports(): Promise<readonly Finding[]> {
