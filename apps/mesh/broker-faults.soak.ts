@@ -45,7 +45,7 @@ describe.skipIf(missing !== null)(`faults of a real broker${missing === null ? "
     () =>
       withFaultedCity(async (city) => {
         await city.during(async () => {
-          city.broker.signal("SIGSTOP");
+          await city.broker.pause();
           await Bun.sleep(pauseMs);
           city.broker.signal("SIGCONT");
         });

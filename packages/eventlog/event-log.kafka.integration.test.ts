@@ -127,7 +127,7 @@ if (missing === null) {
     async () => {
       const { log, topic } = await newKafkaTopic([broker.address]);
       await log.append(topic, 0, numbered(1));
-      broker.signal("SIGSTOP");
+      await broker.pause();
       const began = performance.now();
       const failure = await log.append(topic, 0, numbered(2)).catch((error: unknown) => error);
       const tookMs = performance.now() - began;

@@ -3,10 +3,12 @@
  *
  * It can be killed, paused and started again on what it has stored, and joined by a second node.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrokerListener, type KafkaBroker, kafkaBrokerMissing, startKafkaBroker } from "@ridegrid/runtime";
+import { eventually } from "./eventually.ts";
 import { freePort } from "./free-port.ts";
 import { type KafkaProxy, startKafkaProxy } from "./kafka-proxy.ts";
 
@@ -16,7 +18,9 @@ export type TestBroker = {
   readonly proxy: KafkaProxy;
   /** A further way in by its name, behind a proxy of its own. */
   door(name: string): { readonly address: string; readonly proxy: KafkaProxy };
-  signal(name: "SIGKILL" | "SIGSTOP" | "SIGCONT"): void;
+  signal(name: "SIGKILL" | "SIGCONT"): void;
+  /** Resolves when it stands still; SIGCONT ends it. */
+  pause(): Promise<void>;
   /** A new process on the same data; the one before must be gone or going. */
   restart(): Promise<void>;
   /** A second node of the cluster; it ends with this broker. */
@@ -54,6 +58,10 @@ export async function startTestBroker({ doors = [] }: TestBrokerOptions = {}): P
       return { address: `127.0.0.1:${door.proxy.port}`, proxy: door.proxy };
     },
     signal: (name) => void process.kill(broker.pid, name),
+    async pause() {
+      process.kill(broker.pid, "SIGSTOP");
+      await eventually(() => standsStill(broker.pid), { what: `every thread of the broker (pid ${broker.pid}) to stop` });
+    },
     async restart() {
       await broker.stop();
       broker = await start();
@@ -84,4 +92,11 @@ async function openDoor(): Promise<Door> {
 
 function listening({ port, proxy }: Door): Pick<BrokerListener, "port" | "advertisedPort"> {
   return { port, advertisedPort: proxy.port };
+}
+
+/** SIGSTOP is on its way for a while: a thread may run on and answer. */
+function standsStill(pid: number): boolean {
+  const threads = `/proc/${pid}/task`;
+  if (!existsSync(threads)) return String(spawnSync("ps", ["-p", String(pid), "-o", "state="]).stdout).startsWith("T");
+  return readdirSync(threads).every((thread) => /^State:\s+T/m.test(readFileSync(join(threads, thread, "status"), "utf8")));
 }
