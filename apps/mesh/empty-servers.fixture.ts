@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
-import { startEmbeddedPostgres } from "@ridegrid/runtime";
+import { endWithOwner, startEmbeddedPostgres } from "@ridegrid/runtime";
 import { freePort } from "@ridegrid/testing";
 import { resetPostgres } from "./kept-postgres.ts";
 
@@ -15,7 +15,8 @@ export async function withEmptyServers<T>(use: (pids: Readonly<Record<string, nu
   const server = await startEmptyServer();
   try {
     const postgres = await startEmbeddedPostgres({ dataDir: join(directory, "postgres"), port: await freePort() });
-    return await use({ postgres: postgres.pid, server: server.pid });
+    const watch = endWithOwner(postgres.pid);
+    return await use({ postgres: postgres.pid, server: server.pid }).finally(() => watch.cancel());
   } finally {
     server.stop();
     await resetPostgres(directory);

@@ -9,6 +9,7 @@ export { endLeftKafkaBroker, type KafkaBroker, kafkaBrokerMissing, type KafkaBro
 export type { BrokerListener } from "./kafka-properties.ts";
 export { createLogger, type Logger, type LoggerOptions, readableLine } from "./logger.ts";
 export { migrate } from "./migrate.ts";
+export { endWithOwner, type OwnerWatch, whenOwnerEnds } from "./owner-watch.ts";
 export { ensurePlatformSchemas, type PlatformWriter, platformWriters } from "./platform-schemas.ts";
 export { createPostgres, type PostgresOptions, type Sql } from "./postgres.ts";
 export { isPostgresAway, isTransactionConflict } from "./postgres-faults.ts";

@@ -13,6 +13,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { kafkaJars, runToEnd } from "./kafka-jars.ts";
 import { type BrokerNode, brokerProperties, scramArguments } from "./kafka-properties.ts";
 import { kafkaBrokerPollMs, kafkaBrokerStartTimeoutMs, kafkaBrokerStopTimeoutMs } from "./limits.ts";
+import { endWithOwner } from "./owner-watch.ts";
 import { commandOf } from "./process-command.ts";
 
 export type KafkaBroker = {
@@ -32,7 +33,7 @@ export function kafkaBrokerMissing(): string | null {
   return missing.length === 0 ? null : `${missing.join(" and ")} not found on PATH`;
 }
 
-/** Starts a broker on `dataDirectory`, formatting it the first time. @throws with the broker's last lines when it does not come up. */
+/** Starts a broker on `dataDirectory`, formatting it the first time; it ends with this process. @throws with the broker's last lines when it does not come up. */
 export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<KafkaBroker> {
   const jars = await kafkaJars();
   mkdirSync(options.dataDirectory, { recursive: true });
@@ -53,6 +54,8 @@ export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<Kaf
   });
   child.unref();
   if (child.pid === undefined) throw new Error("The Kafka broker has no process id");
+  const watch = endWithOwner(child.pid);
+  child.once("exit", () => watch.cancel());
   writeFileSync(pidFile(options.dataDirectory), String(child.pid));
   await untilListening(child, options.port, logPath);
   return {
@@ -63,7 +66,7 @@ export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<Kaf
   };
 }
 
-/** Ends a broker that an owner who was killed left running on the directory: it holds the directory and its ports. */
+/** Ends the broker of an owner who was killed a moment ago, if it has not ended yet: it holds the directory and its ports. */
 export async function endLeftKafkaBroker(dataDirectory: string): Promise<void> {
   const file = pidFile(dataDirectory);
   if (!existsSync(file)) return;

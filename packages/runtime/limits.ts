@@ -21,6 +21,8 @@ export const embeddedPostgresAnswerTimeoutMs = 1_000;
 export const kafkaBrokerStartTimeoutMs = 60_000;
 export const kafkaBrokerStopTimeoutMs = 15_000;
 export const kafkaBrokerPollMs = 50;
+/** Of a server whose owner is gone, before it is killed. */
+export const ownerlessServerStopTimeoutSeconds = 15;
 /** 43 MB from Maven Central. */
 export const kafkaJarsFetchTimeoutMs = 300_000;
 

@@ -1,6 +1,7 @@
 /** A real Redis for one test: Debian's server on a free port, nothing kept, ended with the test. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { connect } from "node:net";
+import { endWithOwner } from "@ridegrid/runtime";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./free-port.ts";
 
@@ -21,6 +22,8 @@ export async function startRedisServer(options: { readonly port?: number } = {})
     stdio: "ignore",
   });
   if (child.pid === undefined) throw new Error("redis-server did not start");
+  const watch = endWithOwner(child.pid);
+  child.once("exit", () => watch.cancel());
   await eventually(() => listens(port), { timeoutMs: 10_000, what: `redis-server listens on port ${port}` });
   return { port, pid: child.pid, stop: () => stop(child) };
 }
