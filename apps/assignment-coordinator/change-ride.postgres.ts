@@ -11,35 +11,36 @@ import { marketRules } from "./market-rules.ts";
 import { claimRequest, writeOfOutcome } from "./request-store.postgres.ts";
 import type { RideStoreDeps } from "./ride-store-deps.ts";
 import type { LoadedRide, Outcome, RideWork } from "./ride-store.ts";
-import { runTransaction } from "./transaction.postgres.ts";
-import type { Tx } from "./tx.ts";
-import { writeChanges } from "./write-changes.postgres.ts";
-import { writeTogether } from "./write-together.ts";
+import { type Decided, runCommand } from "./transaction.postgres.ts";
+import { writesOf } from "./write-changes.postgres.ts";
+
+type Result = { readonly outcome: Outcome; readonly homeRegion: string | null };
 
 export async function changeRide(deps: RideStoreDeps, work: RideWork): Promise<Outcome> {
-  const result = await runTransaction<Outcome & { readonly change?: RideChange }>(deps.sql, deps.ids, async (tx, nextId) => {
-    const claim = await claimRequest(tx, work.request);
-    if (claim !== null) return claim;
-    const loaded = await lockRide(tx, work.target);
-    const command = work.command(loaded);
-    const decision = decideRide(loaded.ride, loaded.driver, command, { nowMs: loaded.nowMs, ...marketRules(deps.regions, loaded.ride) });
-    if (decision.kind === "refused") {
-      if (decision.reason === "wrong_pin") await countWrongPin(tx, work, decision, loaded);
-      return decision;
-    }
-    const change: RideChange = { kind: "ride", before: loaded.ride, event: decision.event, ride: decision.ride, driver: decision.driver };
-    const outcome = { kind: "answered", answer: work.answer(change) } as const;
-    const audit = work.audit === undefined ? [] : [writeOfAudit(nextId(), work.audit(change))];
-    await writeChanges(tx, [{ change, cause: work.cause }], nextId, [...audit, writeOfOutcome(work.request, outcome)]);
-    return { ...outcome, change };
+  const { outcome, homeRegion } = await runCommand<readonly [Outcome | null, LoadedRide], Result>(deps.sql, deps.ids, {
+    read: (tx) => Promise.all([claimRequest(tx, work.request), lockRide(tx, work.target)]),
+    decide: ([claim, loaded], nextId) => (claim === null ? decide(deps, work, loaded, nextId) : { result: { outcome: claim, homeRegion: null }, writes: [] }),
   });
-  if (result.kind === "answered" && result.change !== undefined) deps.onCommit(result.change.ride.homeRegion);
-  return result;
+  if (homeRegion !== null) deps.onCommit(homeRegion);
+  return outcome;
+}
+
+function decide(deps: RideStoreDeps, work: RideWork, loaded: LoadedRide, nextId: () => string): Decided<Result> {
+  const decision = decideRide(loaded.ride, loaded.driver, work.command(loaded), { nowMs: loaded.nowMs, ...marketRules(deps.regions, loaded.ride) });
+  if (decision.kind === "refused") {
+    const writes = decision.reason === "wrong_pin" ? wrongPin(work, decision, loaded) : [];
+    return { result: { outcome: decision, homeRegion: null }, writes };
+  }
+  const change: RideChange = { kind: "ride", before: loaded.ride, event: decision.event, ride: decision.ride, driver: decision.driver };
+  const outcome = { kind: "answered", answer: work.answer(change) } as const;
+  const writes = writesOf([{ change, cause: work.cause }], nextId);
+  const audit = work.audit === undefined ? [] : [writeOfAudit(nextId(), work.audit(change))];
+  return { result: { outcome, homeRegion: change.ride.homeRegion }, writes: [...writes, ...audit, writeOfOutcome(work.request, outcome)] };
 }
 
 /** The one refusal that changes something; it is stored, or a repeated request would count twice. */
-async function countWrongPin(tx: Tx, work: RideWork, refusal: Refusal, { ride }: LoadedRide): Promise<void> {
+function wrongPin(work: RideWork, refusal: Refusal, { ride }: LoadedRide) {
   if (ride === null) throw new Error("Cannot count a wrong PIN: no ride was loaded");
   const counted = { name: "wrong-pin", sql: "UPDATE ride SET pin_failures = pin_failures + 1 WHERE ride_id = $1", values: [ride.rideId] };
-  await writeTogether(tx, [counted, writeOfOutcome(work.request, refusal)]);
+  return [counted, writeOfOutcome(work.request, refusal)];
 }

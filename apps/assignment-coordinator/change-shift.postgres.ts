@@ -13,7 +13,8 @@ import type { LoadedShift, Outcome, ShiftWork } from "./ride-store.ts";
 import { readServing, shareMarket } from "./serving.postgres.ts";
 import { LostRace, runTransaction } from "./transaction.postgres.ts";
 import type { Tx } from "./tx.ts";
-import { type CausedChange, writeChanges } from "./write-changes.postgres.ts";
+import { type CausedChange, writesOf } from "./write-changes.postgres.ts";
+import { writeTogether } from "./write-together.ts";
 
 export async function changeShift(deps: RideStoreDeps, work: ShiftWork): Promise<Outcome> {
   const result = await runTransaction<Outcome & { readonly changes?: readonly CausedChange[] }>(deps.sql, deps.ids, async (tx, nextId) => {
@@ -23,7 +24,7 @@ export async function changeShift(deps: RideStoreDeps, work: ShiftWork): Promise
     const decided = decideSteps(loaded, work);
     if (decided.kind === "refused") return decided;
     const outcome = { kind: "answered", answer: work.answer(decided.driver) } as const;
-    await writeChanges(tx, decided.changes, nextId, [writeOfOutcome(work.request, outcome)]);
+    await writeTogether(tx, [...writesOf(decided.changes, nextId), writeOfOutcome(work.request, outcome)]);
     return { ...outcome, changes: decided.changes };
   });
   if (result.kind === "answered") for (const region of homeRegionsOf((result.changes ?? []).map(({ change }) => change))) deps.onCommit(region);

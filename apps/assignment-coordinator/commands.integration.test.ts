@@ -130,6 +130,17 @@ test("a request id in flight is REQUEST_IN_FLIGHT, at once", async () => {
   expect((await Promise.all(twins)).toSorted()).toEqual(["REQUEST_IN_FLIGHT", "no error"]);
 });
 
+test("a request id that was answered waits for nobody who holds its ride", async () => {
+  const { rider, rideId } = await offered();
+  const client = world.as("rider", rider);
+  const command = { requestId: uuid(), rideId, reason: CancelReason.OTHER };
+  const first = await client.cancelRide({ command });
+  await world.sql.begin(async (tx) => {
+    await tx`SELECT FROM ride WHERE ride_id = ${rideId} FOR UPDATE`;
+    expect(await client.cancelRide({ command })).toEqual(first);
+  });
+});
+
 test("a refusal that changed nothing is not stored: the same request id may succeed later", async () => {
   const { rideId, driver } = await assigned();
   const command = { requestId: uuid(), rideId, location: { latitude: 40.7, longitude: -74 } };

@@ -1,12 +1,13 @@
 /**
  * Locks a ride, then the driver of its live offer, then reads the clock: three statements in one round trip, each
- * with a snapshot of its own, so that the clock is read after the locks were got.
+ * with a snapshot of its own, so that the clock is read after the locks were got. Nothing is locked without a claim.
  */
 import type { OfferStatus } from "@ridegrid/domain";
+import type { Queryable } from "@ridegrid/eventlog";
 import { type DriverRow, driverColumns, driverFromRow } from "./driver-row.ts";
 import { rideFactColumns, rideFromRow, type RideRow, rideStateColumns } from "./ride-row.ts";
+import { claimedSql } from "./request-store.postgres.ts";
 import type { LoadedRide, RideTarget } from "./ride-store.ts";
-import type { Tx } from "./tx.ts";
 
 export const rideColumnList: string = [...Object.keys(rideFactColumns), ...Object.keys(rideStateColumns)].join(", ");
 export const driverColumnList: string = Object.keys(driverColumns).join(", ");
@@ -15,13 +16,14 @@ export const clockSql = "date_trunc('milliseconds', clock_timestamp())";
 
 type LockedRide = RideRow & { readonly pin_failures: number };
 
-export async function lockRide(tx: Tx, target: RideTarget): Promise<LoadedRide> {
+export async function lockRide(tx: Queryable, target: RideTarget): Promise<LoadedRide> {
   const { rideIdSql, parameters } = targetSql(target);
   const [rides, drivers, clocks, offers] = await Promise.all([
-    query<LockedRide>(tx, `SELECT ${rideColumnList}, pin_failures FROM ride WHERE ride_id = ${rideIdSql} FOR UPDATE`, parameters),
+    query<LockedRide>(tx, `SELECT ${rideColumnList}, pin_failures FROM ride WHERE ride_id = ${rideIdSql} AND ${claimedSql} FOR UPDATE`, parameters),
     query<DriverRow>(
       tx,
-      `SELECT ${driverColumnList} FROM driver WHERE driver_id = (SELECT driver_id FROM ride WHERE ride_id = ${rideIdSql} AND offer_id IS NOT NULL) FOR UPDATE`,
+      `SELECT ${driverColumnList} FROM driver
+       WHERE driver_id = (SELECT driver_id FROM ride WHERE ride_id = ${rideIdSql} AND offer_id IS NOT NULL) AND ${claimedSql} FOR UPDATE`,
       parameters,
     ),
     query<{ now: Date }>(tx, `SELECT ${clockSql} AS now`, []),
@@ -52,6 +54,6 @@ export function nowOf(clocks: readonly { readonly now: Date }[]): number {
 }
 
 /** A statement whose text is fixed when the module loads: prepared once for each connection. */
-export function query<Row extends object>(tx: Tx, statement: string, parameters: readonly string[]): Promise<readonly Row[]> {
+export function query<Row extends object>(tx: Queryable, statement: string, parameters: readonly string[]): Promise<readonly Row[]> {
   return tx.unsafe<Row[]>(statement, [...parameters], { prepare: true });
 }

@@ -1,5 +1,5 @@
 /**
- * Single commands on Postgres, five round trips each: begin, request id, locks and clock, one statement of all writes, commit.
+ * Single commands on Postgres. On a ride two round trips each: begin, request id, locks and clock; one statement of all writes, commit.
  */
 import { changeRide } from "./change-ride.postgres.ts";
 import { changeShift } from "./change-shift.postgres.ts";

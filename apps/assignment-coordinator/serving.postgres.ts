@@ -6,6 +6,7 @@
  */
 import type { Queryable } from "@ridegrid/eventlog";
 import type { Regions } from "@ridegrid/spatial";
+import { claimedSql } from "./request-store.postgres.ts";
 import type { RegionState } from "./operator-store.ts";
 
 export type Serving = {
@@ -22,8 +23,10 @@ export async function shareMarket(tx: Queryable, marketId: string): Promise<void
 
 /** Sent when it is called, not when it is awaited: whoever sends it first and `readServing` next reads after the lock. */
 export async function shareMarketOfQuote(tx: Queryable, quoteId: string): Promise<void> {
-  await tx`SELECT pg_advisory_xact_lock_shared(${marketLocks}, hashtext(market_id)) FROM fare_quote WHERE quote_id = ${quoteId}`;
+  await tx.unsafe(shareOfQuoteSql, [marketLocks, quoteId], { prepare: true });
 }
+
+const shareOfQuoteSql = `SELECT pg_advisory_xact_lock_shared($1, hashtext(market_id)) FROM fare_quote WHERE quote_id = $2 AND ${claimedSql}`;
 
 export async function holdMarkets(tx: Queryable, marketIds: readonly string[]): Promise<void> {
   for (const marketId of marketIds.toSorted()) await tx`SELECT pg_advisory_xact_lock(${marketLocks}, hashtext(${marketId}))`;

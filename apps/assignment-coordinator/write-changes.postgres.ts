@@ -15,11 +15,12 @@ import { valuesOf, type Write, writeTogether } from "./write-together.ts";
 
 export type CausedChange = { readonly change: Change; readonly cause: Cause };
 
-/**
- * In the order of `changes`; of a ride or driver changed twice the last state is written, and every event is published.
- * `more` goes along.
- */
-export async function writeChanges(tx: Tx, changes: readonly CausedChange[], nextId: () => string, more: readonly Write[] = []): Promise<void> {
+export async function writeChanges(tx: Tx, changes: readonly CausedChange[], nextId: () => string): Promise<void> {
+  await writeTogether(tx, writesOf(changes, nextId));
+}
+
+/** In the order of `changes`; of a ride or driver changed twice the last state is written, and every event is published. */
+export function writesOf(changes: readonly CausedChange[], nextId: () => string): readonly Write[] {
   const rideChanges = changes.flatMap(({ change }) => (change.kind === "ride" ? [change] : []));
   const drivers = lastOf(
     changes.flatMap(({ change }) => (change.driver === null ? [] : [change.driver])),
@@ -32,15 +33,14 @@ export async function writeChanges(tx: Tx, changes: readonly CausedChange[], nex
   );
   const transfers = changes.flatMap(({ change }) => transferOf(change) ?? []);
   const rows = changes.flatMap(({ change, cause }) => outboxRowsOf(change, cause, nextId));
-  await writeTogether(tx, [
+  return [
     ...created.map(newRide),
     ...updated.map(changedRide),
     ...drivers.map(changedDriver),
     ...rideChanges.flatMap(changedOffer),
     ...writeOfTransfers(transfers, nextId),
     ...outboxInsert(rows),
-    ...more,
-  ]);
+  ];
 }
 
 const rideNames = [...rideFactNames, ...rideStateNames];

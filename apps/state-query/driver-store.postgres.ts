@@ -1,4 +1,4 @@
-/** Drivers in Postgres: one statement per table and batch. */
+/** Drivers in Postgres: one statement a batch. */
 import type { Queryable } from "@ridegrid/eventlog";
 import type { Sql } from "@ridegrid/runtime";
 import type { DriverRecord } from "./driver-record.ts";
@@ -40,16 +40,18 @@ async function writeDrivers(tx: Queryable, region: string, records: readonly Dri
     occur_ms: occurredAtMs,
     payload: Buffer.from(payload).toString("base64"),
   }));
-  await tx`
-    INSERT INTO driver_event (home_region, driver_id, version, partition, "offset", occur_time, payload)
-    SELECT ${region}, driver_id, version, partition, "offset", to_timestamp(occur_ms / 1000), decode(payload, 'base64')
-    FROM jsonb_to_recordset(${tx.json(rows)}) AS row(driver_id text, version bigint, partition int, "offset" bigint, occur_ms float8, payload text)
-    ORDER BY driver_id, version
-    ON CONFLICT DO NOTHING`;
   const moved = await tx<{ driver_id: string }[]>`
+    WITH told AS MATERIALIZED (
+      SELECT driver_id, version, partition, "offset", market_id, status, to_timestamp(occur_ms / 1000) AS occur_time, decode(payload, 'base64') AS payload
+      FROM jsonb_to_recordset(${tx.json(rows)}) AS row(
+        driver_id text, version bigint, partition int, "offset" bigint, market_id text, status text, occur_ms float8, payload text)
+    ), kept AS (
+      INSERT INTO driver_event (home_region, driver_id, version, partition, "offset", occur_time, payload)
+      SELECT ${region}::text, driver_id, version, partition, "offset", occur_time, payload FROM told ORDER BY driver_id, version
+      ON CONFLICT DO NOTHING
+    )
     INSERT INTO driver_view (home_region, driver_id, partition, market_id, status, version, update_time, payload)
-    SELECT DISTINCT ON (driver_id) ${region}, driver_id, partition, market_id, status, version, to_timestamp(occur_ms / 1000), decode(payload, 'base64')
-    FROM jsonb_to_recordset(${tx.json(rows)}) AS row(driver_id text, version bigint, partition int, market_id text, status text, occur_ms float8, payload text)
+    SELECT DISTINCT ON (driver_id) ${region}::text, driver_id, partition, market_id, status, version, occur_time, payload FROM told
     ORDER BY driver_id, version DESC
     ON CONFLICT (home_region, driver_id) DO UPDATE SET partition = EXCLUDED.partition, market_id = EXCLUDED.market_id, status = EXCLUDED.status,
       version = EXCLUDED.version, update_time = EXCLUDED.update_time, payload = EXCLUDED.payload

@@ -112,11 +112,15 @@ type Place = { readonly region: string; readonly tables: RideTables };
 
 async function loadStates(tx: Queryable, { region, tables }: Place, rideIds: readonly string[]): Promise<ReadonlyMap<string, FoldState>> {
   const ids = [...rideIds];
-  const views = await tx<{ ride_id: string; ride: Ride }[]>`
-    SELECT ride_id, ride FROM ${tx(tables.view)} WHERE home_region = ${region} AND ride_id = ANY(${ids}::uuid[])`;
-  const waiting = await tx<ParkedRow[]>`
-    SELECT ride_id, topic, partition, "offset", append_time, outbox_id, payload FROM ${tx(tables.parked)}
-    WHERE home_region = ${region} AND ride_id = ANY(${ids}::uuid[]) ORDER BY ride_id, version`;
+  const [views, waiting] = await Promise.all([
+    // Each by its key: asked for all at once, Postgres may read every ride of the region where it knows nothing of the table yet.
+    tx<{ ride_id: string; ride: Ride }[]>`
+      SELECT v.ride_id, v.ride FROM unnest(${ids}::uuid[]) AS wanted(ride_id) CROSS JOIN LATERAL (
+        SELECT ride_id, ride FROM ${tx(tables.view)} WHERE home_region = ${region} AND ride_id = wanted.ride_id OFFSET 0) v`,
+    tx<ParkedRow[]>`
+      SELECT ride_id, topic, partition, "offset", append_time, outbox_id, payload FROM ${tx(tables.parked)}
+      WHERE home_region = ${region} AND ride_id = ANY(${ids}::uuid[]) ORDER BY ride_id, version`,
+  ]);
   const rides = new Map(views.map((row) => [row.ride_id, row.ride]));
   const parked = Map.groupBy(waiting, (row) => row.ride_id);
   return new Map(rideIds.map((id) => [id, { ride: rides.get(id) ?? null, parked: (parked.get(id) ?? []).map(parkedRecord) }]));
@@ -127,16 +131,14 @@ function parkedRecord(row: ParkedRow): RideRecord {
   return decodeRideRecord(row.payload, source);
 }
 
-/** Rows go as one JSON parameter: 1.5 to 1.8 times faster than arrays. Bytes travel as base64. */
+/** One round trip. Rows go as one JSON parameter: 1.5 to 1.8 times faster than arrays. Bytes travel as base64. */
 async function writeRides(tx: Queryable, at: Place, writes: RideWrites): Promise<void> {
-  if (writes.rides.length > 0) await upsertViews(tx, at, writes.rides);
-  if (writes.applied.length > 0) await insertEvents(tx, at, writes.applied);
-  if (writes.parked.length > 0) await insertParked(tx, at, writes.parked);
-  if (writes.unparked.length > 0) {
-    await tx`
-      DELETE FROM ${tx(at.tables.parked)} p USING jsonb_to_recordset(${tx.json(writes.unparked.map((one) => ({ ...one })))}) AS gone("rideId" uuid, version bigint)
-      WHERE p.home_region = ${at.region} AND p.ride_id = gone."rideId" AND p.version = gone.version`;
-  }
+  await Promise.all([
+    writes.rides.length > 0 && upsertViews(tx, at, writes.rides),
+    writes.applied.length > 0 && insertEvents(tx, at, writes.applied),
+    writes.parked.length > 0 && insertParked(tx, at, writes.parked),
+    writes.unparked.length > 0 && deleteParked(tx, at, writes.unparked),
+  ]);
 }
 
 async function upsertViews(tx: Queryable, { region, tables }: Place, rides: readonly Ride[]): Promise<void> {
@@ -193,6 +195,12 @@ async function insertParked(tx: Queryable, { region, tables }: Place, records: r
     FROM jsonb_to_recordset(${tx.json(rows)}) AS row(ride_id uuid, version bigint, topic text, partition int, "offset" bigint, append_ms float8, outbox_id bigint, payload text)
     ORDER BY ride_id, version
     ON CONFLICT DO NOTHING`;
+}
+
+async function deleteParked(tx: Queryable, { region, tables }: Place, unparked: RideWrites["unparked"]): Promise<void> {
+  await tx`
+    DELETE FROM ${tx(tables.parked)} p USING jsonb_to_recordset(${tx.json(unparked.map((one) => ({ ...one })))}) AS gone("rideId" uuid, version bigint)
+    WHERE p.home_region = ${region} AND p.ride_id = gone."rideId" AND p.version = gone.version`;
 }
 
 function sourceRow(source: RideRecord["source"], payload: Uint8Array) {

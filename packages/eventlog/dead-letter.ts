@@ -75,11 +75,14 @@ async function put(tx: Queryable, letters: readonly DeadLetter[]): Promise<void>
 }
 
 async function parkedKeys(tx: Queryable, scope: CheckpointKey, keys: readonly string[]): Promise<ReadonlySet<string>> {
-  await enterBatch(tx, scope);
-  const rows = await tx<{ key: string }[]>`
-    SELECT DISTINCT key FROM dead_letter
-    WHERE home_region = ${scope.homeRegion} AND consumer = ${scope.consumer} AND topic = ${scope.topic} AND partition = ${scope.partition}
-      AND resolve_time IS NULL AND key IN (SELECT jsonb_array_elements_text(${JSON.stringify(keys.map(storableText))}::text::jsonb))`;
+  // One round trip, one after the other: what is read is as of after the lock.
+  const [, rows] = await Promise.all([
+    enterBatch(tx, scope),
+    tx<{ key: string }[]>`
+      SELECT DISTINCT key FROM dead_letter
+      WHERE home_region = ${scope.homeRegion} AND consumer = ${scope.consumer} AND topic = ${scope.topic} AND partition = ${scope.partition}
+        AND resolve_time IS NULL AND key IN (SELECT jsonb_array_elements_text(${JSON.stringify(keys.map(storableText))}::text::jsonb))`,
+  ]);
   return new Set(rows.map((row) => row.key));
 }
 

@@ -43,6 +43,8 @@ export interface EmbeddedEventLog extends EventLog {
 export function createEmbeddedEventLog(deps: { readonly sql: Pool; readonly clock: Clock }): EmbeddedEventLog {
   const { sql, clock } = deps;
   const ends = createLogEndWatch((partitions) => ask("look for new records", lookUpEnds(sql, partitions)));
+  // The ends that reads have come to: who goes on from one waits first, or every read would be followed by an empty one.
+  const reached = new Map<string, number>();
   // A database that is away now is swept the next time.
   const retention = setInterval(() => void trimExpired(sql, clock.nowMs()).catch(() => {}), embeddedLogLimits.retentionEveryMs);
   retention.unref();
@@ -56,14 +58,16 @@ export function createEmbeddedEventLog(deps: { readonly sql: Pool; readonly cloc
 
   async function read(topic: string, partition: number, fromOffset: number, limits: ReadLimits, signal: AbortSignal): Promise<readonly StoredRecord[]> {
     const action = `read ${topic}/${partition}`;
+    const key = `${topic}/${partition}`;
     const deadline = performance.now() + limits.maxWaitMs;
     for (;;) {
       signal.throwIfAborted();
-      const records = await ask(action, readBatches(sql, { topic, partition, fromOffset, limits }));
-      signal.throwIfAborted();
       const waitMs = deadline - performance.now();
-      if (records.length > 0 || waitMs <= 0) return records;
-      await ends.waitAbove({ topic, partition, end: fromOffset }, waitMs, signal);
+      if (reached.get(key) === fromOffset && waitMs > 0) await ends.waitAbove({ topic, partition, end: fromOffset }, waitMs, signal);
+      const { records, next, end } = await ask(action, readBatches(sql, { topic, partition, fromOffset, limits }));
+      signal.throwIfAborted();
+      if (next === end) reached.set(key, end);
+      if (records.length > 0 || performance.now() >= deadline) return records;
     }
   }
 
@@ -122,9 +126,11 @@ async function appendBatch(sql: Pool, topic: string, partition: number, records:
   return row.end;
 }
 
+/** `next` is where to go on: below `end` when the limits cut the records off. */
+type ReadAnswer = { readonly records: readonly StoredRecord[]; readonly next: number; readonly end: number };
 type ReadRequest = { readonly topic: string; readonly partition: number; readonly fromOffset: number; readonly limits: ReadLimits };
 
-async function readBatches(sql: Pool, { topic, partition, fromOffset, limits }: ReadRequest): Promise<readonly StoredRecord[]> {
+async function readBatches(sql: Pool, { topic, partition, fromOffset, limits }: ReadRequest): Promise<ReadAnswer> {
   // The first batch is the one that holds `fromOffset`; one snapshot serves the bounds and the rows.
   const rows = await sql<BatchRow[]>`
     SELECT p.start_offset::float8 AS start, p.end_offset::float8 AS "end", b.base_offset::float8 AS base, b.record_count AS count,
@@ -150,7 +156,8 @@ async function readBatches(sql: Pool, { topic, partition, fromOffset, limits }: 
       if (record.offset >= fromOffset) records.push(record);
     }
   }
-  return cutToLimits(records, limits);
+  const answered = cutToLimits(records, limits);
+  return { records: answered, next: (answered.at(-1)?.offset ?? fromOffset - 1) + 1, end: bounds.end };
 }
 
 /** Batches are read whole: what exceeds the caller's limits is cut off here, but never the first record. */

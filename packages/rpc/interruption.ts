@@ -5,6 +5,9 @@
  * The signal is made when somebody asks for it, and only then is the caller listened to: for a small call both would cost
  * more than all the rest.
  */
+import { ConnectError } from "@connectrpc/connect";
+import { apiError } from "./refusal-error.ts";
+
 export class Interruption {
   readonly #caller: { readonly signal: AbortSignal };
   #controller: AbortController | undefined;
@@ -52,11 +55,17 @@ export class Interruption {
   #listen(controller: AbortController): void {
     if (this.#ended !== undefined) return controller.abort(this.#ended.reason);
     const { signal } = this.#caller;
-    const onLeft = (): void => this.interrupt(signal.reason);
+    const onLeft = (): void => this.interrupt(whyLeft(signal.reason));
     if (signal.aborted) return onLeft();
     signal.addEventListener("abort", onLeft, { once: true });
     this.#unlisten = () => signal.removeEventListener("abort", onLeft);
   }
+}
+
+/** A caller in this process leaves with any word of its own; that it left is never a fault of the call. */
+function whyLeft(reason: unknown): unknown {
+  const isKnown = reason instanceof ConnectError || reason instanceof DOMException;
+  return isKnown ? reason : apiError("CANCELED", "The caller went away", {}, undefined, reason);
 }
 
 /** A fresh exception would cost as much as the rest of a small call: it would hold a stack that nobody reads. */

@@ -1,6 +1,6 @@
 /** What a call between services must do, in memory and over a connection alike. Each transport's test calls this. */
 import { describe, expect, test } from "bun:test";
-import { Code, ConnectError, type ConnectRouter, createClient, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, createClient, type HandlerContext, type Transport } from "@connectrpc/connect";
 import { CoordinatorService, IngestService, StateService } from "@ridegrid/contracts";
 import { apiError, asService, callerOf, errorMetadata, type Fault, reasonOf, refusalError } from "./index.ts";
 
@@ -82,6 +82,31 @@ export function transportConformance(name: string, serve: ServeRoutes): void {
       await using served = await using_(serve, (router) => router.service(CoordinatorService, { now: () => new Promise(() => {}) }));
       const error = await failure(createClient(CoordinatorService, served.transport).now({}, asService("t", { timeoutMs: 60 })));
       expect(error.code).toBe(Code.DeadlineExceeded);
+    });
+
+    test("a caller that leaves, with a word of its own, is no fault", async () => {
+      const asked = Promise.withResolvers<void>();
+      const left = Promise.withResolvers<void>();
+      const faults: Fault[] = [];
+      const locateRide = (_: unknown, { signal }: HandlerContext) => {
+        signal.addEventListener("abort", () => left.resolve());
+        asked.resolve();
+        return new Promise<never>(() => {});
+      };
+      await using served = await using_(
+        serve,
+        (router) => router.service(CoordinatorService, { locateRide }),
+        (fault) => faults.push(fault),
+      );
+      const leaving = new AbortController();
+      const call = failure(createClient(CoordinatorService, served.transport).locateRide({ rideId }, asService("t", { signal: leaving.signal })));
+      await asked.promise;
+      leaving.abort(new Error("its lease was lost"));
+      expect((await call).code).toBe(Code.Canceled);
+      await left.promise;
+      // A call later, what the server makes of it is behind it.
+      await failure(createClient(CoordinatorService, served.transport).now({}, asService("t")));
+      expect(faults).toEqual([]);
     });
 
     test("a canceled stream aborts its handler", async () => {
