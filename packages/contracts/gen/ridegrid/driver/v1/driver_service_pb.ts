@@ -305,7 +305,7 @@ export const StreamPositionsRequestSchema: GenMessage<StreamPositionsRequest> = 
   messageDesc(file_ridegrid_driver_v1_driver_service, 8);
 
 /**
- * Acknowledges positions.
+ * Acknowledges positions: as soon as they are durable after a pause, with a rejection and before the stream ends; else about once a second.
  *
  * @generated from message ridegrid.driver.v1.StreamPositionsResponse
  */
