@@ -2,6 +2,7 @@
  * How soon a rider's request is an offer at a driver, and how many rides a second the platform carries through their whole
  * life: at 5 to 50 a second, then in steps to the knee, with what each process used there.
  */
+import { availableParallelism } from "node:os";
 import type { Figure, FigureOptions, Measurement } from "@ridegrid/testing";
 import { startProgram, withCpu, withMesh } from "./bench-mesh.fixture.ts";
 import type { MeshFile } from "./mesh-file.ts";
@@ -22,6 +23,11 @@ const tickAlone = { what: "the tick", samples: Array.from({ length: 100 }, (_, i
 /** Always measured; the first is what the others are judged by. */
 const fixedRates = [5, 10, 20, 50];
 const steps = [75, 100, 125, 150, 200, 250, 300];
+/** No step begins later: one past the knee waits for its last rides, and a figure has four minutes. */
+const lastStepBeginsMs = 130_000;
+const warmUpSeconds = { quick: 3, full: 10 };
+/** Of a step the first two seconds do not count; matching bunches what comes after them by its tick. */
+const stepSeconds = { quick: 5, full: 10 };
 
 type Rate = {
   readonly perSecond: number;
@@ -36,6 +42,8 @@ async function measureDispatch({ quick, signal }: FigureOptions): Promise<readon
 }
 
 async function measureMesh(file: MeshFile, quick: boolean): Promise<readonly Measurement[]> {
+  const length = quick ? "quick" : "full";
+  const beganAt = performance.now();
   await using load = startProgram("ride-load.ts", { url: file.gateways["ewr"] ?? "", drivers: quick ? 200 : 600, riders: 1_500 });
   await load.ask({ open: true });
   const run = async (perSecond: number, seconds: number): Promise<Rate> => {
@@ -50,14 +58,14 @@ async function measureMesh(file: MeshFile, quick: boolean): Promise<readonly Mea
     return { perSecond, step, shares, busy: machineBusy(before), wallSeconds };
   };
   // Nobody's first seconds: nine processes compile their code and fill their pools.
-  await run(10, quick ? 3 : 10);
+  await run(10, warmUpSeconds[length]);
   const rates: Rate[] = [];
-  for (const perSecond of fixedRates) rates.push(await run(perSecond, quick ? 3 : 10));
+  for (const perSecond of fixedRates) rates.push(await run(perSecond, stepSeconds[length]));
   const calm = rates[0];
   for (const perSecond of quick ? steps.slice(0, 2) : steps) {
     const last = rates.at(-1);
-    if (calm === undefined || last === undefined || isPastKnee(last, calm)) break;
-    rates.push(await run(perSecond, quick ? 3 : 6));
+    if (calm === undefined || last === undefined || isPastKnee(last, calm) || performance.now() - beganAt > lastStepBeginsMs) break;
+    rates.push(await run(perSecond, stepSeconds[length]));
   }
   return [...rates.flatMap(atRate), ...(calm === undefined ? [] : wholeLife(rates, calm))];
 }
@@ -107,19 +115,22 @@ function described(rate: Rate): string {
   const { step, busy } = rate;
   const refused = Object.entries(step.refused).map(([reason, times]) => `${times} × ${reason}`);
   const bad = [...refused, ...(step.left > 0 ? [`${step.left} rides without an end`] : [])];
-  return `${step.completedPerSecond.toFixed(0)} completed/s${bad.length === 0 ? "" : `; ${bad.join(", ")}`}; machine ${percent(busy)} busy: ${users(rate)}`;
+  return `${step.completedPerSecond.toFixed(0)} completed/s${bad.length === 0 ? "" : `; ${bad.join(", ")}`}; machine ${percent(busy)} busy, ${users(rate)}`;
 }
 
 function saturated(rate: Rate): string {
   const [busiest] = byShare(rate);
   if (busiest !== undefined && busiest[0] !== "postgres" && busiest[1] > 0.85) return `${busiest[0]} has one thread and uses ${percent(busiest[1])} of a core`;
-  if (rate.busy > 0.9) return `the machine's processors are all busy (${percent(rate.busy)}): ${users(rate)}`;
-  return `no processor is used up (machine ${percent(rate.busy)}): ${users(rate)}`;
+  if (rate.busy > 0.9) return `the machine's processors are all busy (${percent(rate.busy)}), ${users(rate)}`;
+  return `no processor is used up (machine ${percent(rate.busy)}), ${users(rate)}`;
 }
 
+/** Whatever else the machine does is in how busy it is, and not in here. */
 function users(rate: Rate): string {
-  const shown = byShare(rate).filter(([, share]) => share >= 0.03);
-  return shown.map(([name, share]) => `${name} ${percent(share)}`).join(", ");
+  const all = byShare(rate);
+  const together = all.reduce((sum, [, share]) => sum + share, 0) / availableParallelism();
+  const shown = all.filter(([, share]) => share >= 0.03).map(([name, share]) => `${name} ${percent(share)}`);
+  return `by all of these ${percent(together)}; of a core ${shown.join(", ")}`;
 }
 
 function byShare({ shares }: Rate): readonly (readonly [string, number])[] {

@@ -26,12 +26,14 @@ export async function addRides(sql: Sql, region: string, rides: readonly PlacedR
     ride_id: rideId,
     open,
     create_ms: createTimeMs,
+    latitude,
+    longitude,
     ride: { rideId, createTimeMs, pickup: { latitude, longitude } },
   }));
   await sql`
-    INSERT INTO ride_view (home_region, ride_id, partition, market_id, rider_id, driver_id, status, open, version, create_time, update_time, ride)
-    SELECT ${region}, ride_id, 0, 'nyc', 'r', null, 'requested', open, 1, to_timestamp(create_ms / 1000), now(), ride
-    FROM jsonb_to_recordset(${sql.json(rows)}) AS row(ride_id uuid, open boolean, create_ms float8, ride jsonb)`;
+    INSERT INTO ride_view (home_region, ride_id, partition, market_id, rider_id, driver_id, status, open, version, create_time, update_time, ride, pickup_latitude, pickup_longitude)
+    SELECT ${region}, ride_id, 0, 'nyc', 'r', null, 'requested', open, 1, to_timestamp(create_ms / 1000), now(), ride, latitude, longitude
+    FROM jsonb_to_recordset(${sql.json(rows)}) AS row(ride_id uuid, open boolean, create_ms float8, ride jsonb, latitude float8, longitude float8)`;
 }
 
 /** Distances in millimetres: two drivers that close are equally near, and either may come first. */

@@ -53,7 +53,7 @@ async function corrupt(city: City): Promise<void> {
   await ewr.sql`UPDATE ride_view SET ride = jsonb_set(ride, '{fare,amountMinor}', '1') WHERE ride_id = ${first?.rideId ?? ""}`;
   await ewr.sql`DELETE FROM ride_view WHERE ride_id = ${second?.rideId ?? ""}`;
   await ewr.sql`
-    INSERT INTO ride_view SELECT home_region, gen_random_uuid(), partition, market_id, 'r-nobody', NULL, status, open, version, create_time, update_time, ride
+    INSERT INTO ride_view SELECT home_region, gen_random_uuid(), partition, market_id, 'r-nobody', NULL, status, open, version, create_time, update_time, ride, pickup_latitude, pickup_longitude
     FROM ride_view WHERE ride_id = ${first?.rideId ?? ""}`;
 }
 

@@ -153,13 +153,16 @@ async function upsertViews(tx: Queryable, { region, tables }: Place, rides: read
     version: ride.version,
     create_ms: ride.createTimeMs,
     update_ms: ride.updateTimeMs,
+    pickup_latitude: ride.pickup.latitude,
+    pickup_longitude: ride.pickup.longitude,
     ride,
   }));
   await tx`
-    INSERT INTO ${tx(tables.view)} AS v (home_region, ride_id, partition, market_id, rider_id, driver_id, status, open, version, create_time, update_time, ride)
-    SELECT ${region}, ride_id, partition, market_id, rider_id, driver_id, status, open, version, to_timestamp(create_ms / 1000), to_timestamp(update_ms / 1000), ride
+    INSERT INTO ${tx(tables.view)} AS v (home_region, ride_id, partition, market_id, rider_id, driver_id, status, open, version, create_time, update_time, ride, pickup_latitude, pickup_longitude)
+    SELECT ${region}, ride_id, partition, market_id, rider_id, driver_id, status, open, version, to_timestamp(create_ms / 1000), to_timestamp(update_ms / 1000), ride,
+      pickup_latitude, pickup_longitude
     FROM jsonb_to_recordset(${tx.json(rows)}) AS row(ride_id uuid, partition int, market_id text, rider_id text, driver_id text, status text, open boolean,
-      version bigint, create_ms float8, update_ms float8, ride jsonb)
+      version bigint, create_ms float8, update_ms float8, ride jsonb, pickup_latitude float8, pickup_longitude float8)
     ORDER BY ride_id
     ON CONFLICT (home_region, ride_id) DO UPDATE SET driver_id = EXCLUDED.driver_id, status = EXCLUDED.status, open = EXCLUDED.open,
       version = EXCLUDED.version, update_time = EXCLUDED.update_time, ride = EXCLUDED.ride

@@ -7,7 +7,7 @@ DROP INDEX IF EXISTS ride_view_pickup_geography;
 CREATE OR REPLACE FUNCTION latitude_band(latitude float8) RETURNS integer LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN floor(latitude * 200)::integer;
 
 CREATE INDEX IF NOT EXISTS driver_position_band ON driver_position (home_region, latitude_band(latitude), longitude);
-CREATE INDEX IF NOT EXISTS ride_view_pickup_band ON ride_view (home_region, latitude_band(pickup_latitude(ride)), pickup_longitude(ride));
+CREATE INDEX IF NOT EXISTS ride_view_pickup_band ON ride_view (home_region, latitude_band(pickup_latitude), pickup_longitude);
 
 -- The stretches that hold a circle. One that holds a pole has all longitudes; one across the antimeridian has two a band.
 CREATE OR REPLACE FUNCTION circle_stretches(near_latitude float8, near_longitude float8, radius_meters float8)
@@ -75,6 +75,6 @@ END $$;
 CREATE OR REPLACE FUNCTION rides_in_area(in_region text, near_latitude float8, near_longitude float8, radius_meters float8)
 RETURNS SETOF ride_view LANGUAGE sql STABLE AS $$
   SELECT v.* FROM circle_stretches(near_latitude, near_longitude, radius_meters) s
-  JOIN ride_view v ON v.home_region = in_region AND latitude_band(pickup_latitude(v.ride)) = s.band AND pickup_longitude(v.ride) BETWEEN s.west AND s.east
-  WHERE great_circle_meters(pickup_latitude(v.ride), pickup_longitude(v.ride), near_latitude, near_longitude) <= radius_meters
+  JOIN ride_view v ON v.home_region = in_region AND latitude_band(v.pickup_latitude) = s.band AND v.pickup_longitude BETWEEN s.west AND s.east
+  WHERE great_circle_meters(v.pickup_latitude, v.pickup_longitude, near_latitude, near_longitude) <= radius_meters
 $$;

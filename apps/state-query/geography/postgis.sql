@@ -7,7 +7,7 @@ DROP INDEX IF EXISTS ride_view_pickup_band;
 CREATE INDEX IF NOT EXISTS driver_position_geography ON driver_position
   USING gist ((POSTGIS.geography(POSTGIS.ST_SetSRID(POSTGIS.ST_MakePoint(longitude, latitude), 4326))));
 CREATE INDEX IF NOT EXISTS ride_view_pickup_geography ON ride_view
-  USING gist ((POSTGIS.geography(POSTGIS.ST_SetSRID(POSTGIS.ST_MakePoint(pickup_longitude(ride), pickup_latitude(ride)), 4326))));
+  USING gist ((POSTGIS.geography(POSTGIS.ST_SetSRID(POSTGIS.ST_MakePoint(pickup_longitude, pickup_latitude), 4326))));
 
 CREATE OR REPLACE FUNCTION nearest_available_drivers(
   in_region text, near_latitude float8, near_longitude float8, radius_meters float8, seen_after timestamptz, drivers_max integer)
@@ -36,7 +36,7 @@ CREATE OR REPLACE FUNCTION rides_in_area(in_region text, near_latitude float8, n
 RETURNS SETOF ride_view LANGUAGE sql STABLE AS $$
   SELECT v.* FROM ride_view v
   WHERE v.home_region = in_region
-    AND POSTGIS.ST_DWithin(POSTGIS.geography(POSTGIS.ST_SetSRID(POSTGIS.ST_MakePoint(pickup_longitude(v.ride), pickup_latitude(v.ride)), 4326)),
+    AND POSTGIS.ST_DWithin(POSTGIS.geography(POSTGIS.ST_SetSRID(POSTGIS.ST_MakePoint(v.pickup_longitude, v.pickup_latitude), 4326)),
                            POSTGIS.geography(POSTGIS.ST_SetSRID(POSTGIS.ST_MakePoint(near_longitude, near_latitude), 4326)), radius_meters + 1, false)
-    AND great_circle_meters(pickup_latitude(v.ride), pickup_longitude(v.ride), near_latitude, near_longitude) <= radius_meters
+    AND great_circle_meters(v.pickup_latitude, v.pickup_longitude, near_latitude, near_longitude) <= radius_meters
 $$;
