@@ -12,7 +12,11 @@ const folder = import.meta.dir;
 
 const goPath = await output(["go", "env", "GOPATH"]);
 const suite = join(goPath, "bin", "connectconformance");
-if (!existsSync(suite)) await run(["go", "install", `connectrpc.com/conformance/cmd/connectconformance@${version}`]);
+const isThere = existsSync(suite) && (await output([suite, "--version"])).endsWith(version);
+if (!isThere && (await run(["go", "install", `connectrpc.com/conformance/cmd/connectconformance@${version}`])) !== 0) {
+  process.stderr.write(`Cannot run the conformance suite: "go install" could not build ${version} of it\n`);
+  process.exit(1);
+}
 
 let failed = false;
 for (const port of ["public", "native"]) {
