@@ -60,31 +60,30 @@ export function createBatchSender(deps: BatchSenderDeps): BatchSender {
 /** What one partition has acknowledged is not sent again when another fails. */
 async function sendPage(deps: BatchSenderDeps, page: readonly OutboxRecord[], acknowledged: Map<string, number>, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  const sends = [...groupByPartition(page)].map(async ([target, rows]) => {
+  const sends = [...Map.groupBy(page, ({ target }) => target)].map(async ([target, rows]) => {
     const already = acknowledged.get(target) ?? 0;
-    for (const append of splitToAppends(rows.filter((row) => row.id > already).map(toRecord))) acknowledged.set(target, await sendAppend(deps, append));
+    for (const append of splitToAppends(rows.filter((row) => row.id > already).map(toRecord))) acknowledged.set(target, await sendAppend(deps, target, append));
   });
   const failed = (await Promise.allSettled(sends)).find((result) => result.status === "rejected");
   if (failed) throw new LogFailure(`Cannot append to the log of region "${deps.homeRegion}"`, { cause: failed.reason });
 }
 
 /** Answers the id of the last row, now in the log. */
-async function sendAppend({ homeRegion, eventLog, limits }: BatchSenderDeps, append: readonly RoutedRecord[]): Promise<number> {
-  const [first] = append;
+async function sendAppend({ homeRegion, eventLog, limits }: BatchSenderDeps, target: string, append: readonly RelayedRecord[]): Promise<number> {
   const last = append.at(-1);
-  if (!first || !last) throw new Error(`Cannot append to the log of region "${homeRegion}": no rows`);
-  const topic = `${homeRegion}.${first.topic}`;
-  await withDeadline(`append to ${topic}/${first.partition}`, limits.appendMs, eventLog.append(topic, first.partition, append));
+  if (!last) throw new Error(`Cannot append to the log of region "${homeRegion}": no rows`);
+  const slash = target.lastIndexOf("/");
+  const topic = `${homeRegion}.${target.slice(0, slash)}`;
+  const partition = Number(target.slice(slash + 1));
+  await withDeadline(`append to ${topic}/${partition}`, limits.appendMs, eventLog.append(topic, partition, append));
   return last.id;
 }
 
-type RoutedRecord = LogRecord & { readonly id: number; readonly topic: string; readonly partition: number };
+type RelayedRecord = LogRecord & { readonly id: number };
 
-function toRecord(row: OutboxRecord): RoutedRecord {
-  const headers = { ...row.headers, "event-id": row.eventId, "outbox-id": String(row.id) };
-  return { id: row.id, topic: row.topic, partition: row.partition, key: row.key, value: row.payload, headers };
+function toRecord({ id, eventIdAndKey, payload, headers }: OutboxRecord): RelayedRecord {
+  const eventId = eventIdAndKey.slice(0, uuidLength);
+  return { id, key: eventIdAndKey.slice(uuidLength), value: payload, headers: { ...headers, "event-id": eventId, "outbox-id": String(id) } };
 }
 
-function groupByPartition(page: readonly OutboxRecord[]): Map<string, OutboxRecord[]> {
-  return Map.groupBy(page, (row) => `${row.topic}/${row.partition}`);
-}
+const uuidLength = 36;
