@@ -5,7 +5,6 @@
  * therefore ends with a row of its own, and without it was not read to its end.
  */
 import type { Pool, Queryable } from "./dependencies.ts";
-import { notVisibleIn } from "./relay-cursor.ts";
 import { orAbort } from "./waiting.ts";
 
 /** Five columns of a row's seven: for the driver a column costs more than what is in it. */
@@ -29,7 +28,7 @@ const endMark = Number.MAX_SAFE_INTEGER;
 export async function* readBatch(sql: Pool, request: BatchRequest, signal: AbortSignal): AsyncGenerator<readonly OutboxRecord[]> {
   const query = sql<OutboxRecord[]>`
     SELECT id::float8 AS id, topic || '/' || partition AS target, event_id || key AS "eventIdAndKey", payload, headers
-    FROM outbox WHERE ${rowsOfBatch(sql, request)}
+    FROM ${rowsOfBatch(sql, request)} AS batch
     UNION ALL SELECT ${endMark}::bigint::float8, '', '', NULL, NULL
     ORDER BY id`;
   const pages = query.cursor(request.pageRows)[Symbol.asyncIterator]();
@@ -51,10 +50,16 @@ export async function* readBatch(sql: Pool, request: BatchRequest, signal: Abort
   }
 }
 
-/** By index in every partition; what it reads does not grow with what came before `from` or since `to`. */
+/**
+ * By index in every partition; what it reads does not grow with what came before `from` or since `to`. Rows of later
+ * transactions and of those that were open in `from` are asked for apart: asked for by one OR, a plan that is made before
+ * the parameters are known walks every row of the region.
+ */
 export function rowsOfBatch(sql: Queryable, { homeRegion, from, to, lastId }: BatchBounds) {
-  return sql`home_region = ${homeRegion} AND id > ${lastId}::bigint AND ${notVisibleIn(sql, from)}
-    AND xid < pg_snapshot_xmax(${to}::text::pg_snapshot) AND pg_visible_in_snapshot(xid, ${to}::text::pg_snapshot)`;
+  const inBatch = sql`home_region = ${homeRegion} AND id > ${lastId}::bigint AND pg_visible_in_snapshot(xid, ${to}::text::pg_snapshot)`;
+  return sql`(
+    SELECT * FROM outbox WHERE ${inBatch} AND xid >= pg_snapshot_xmax(${from}::text::pg_snapshot) AND xid < pg_snapshot_xmax(${to}::text::pg_snapshot)
+    UNION ALL SELECT * FROM outbox WHERE ${inBatch} AND xid = ANY (ARRAY(SELECT pg_snapshot_xip(${from}::text::pg_snapshot))))`;
 }
 
 /** One that fails before anybody waits for it fails whoever does. */

@@ -57,7 +57,7 @@ export function createRelayCursor(sql: Queryable, leaseMs: number): RelayCursor 
     },
     async look({ homeRegion, epoch }, from) {
       const [row] = await sql<{ to: string; found: boolean }[]>`
-        SELECT pg_current_snapshot()::text AS "to", EXISTS (SELECT FROM outbox WHERE home_region = ${homeRegion} AND ${notVisibleIn(sql, from)}) AS found
+        SELECT pg_current_snapshot()::text AS "to", ${anyNotVisibleIn(sql, homeRegion, from)} AS found
         FROM outbox_cursor WHERE home_region = ${homeRegion} AND epoch = ${epoch}`;
       return row;
     },
@@ -65,11 +65,12 @@ export function createRelayCursor(sql: Queryable, leaseMs: number): RelayCursor 
 }
 
 /**
- * Rows not visible in the snapshot, by index: those of later transactions, and of the ones that were open in it. The
- * obvious `xid >= xmin` makes every page read again all that came since the oldest open transaction began.
+ * Whether the region has a row that is not visible in the snapshot: its newest transaction is later, or one is there that
+ * was open in it. By the index's end: where any row would do, Postgres expects to meet one soon and reads from the start.
  */
-export function notVisibleIn(sql: Queryable, snapshot: string) {
-  return sql`(xid >= pg_snapshot_xmax(${snapshot}::text::pg_snapshot) OR xid = ANY (ARRAY(SELECT pg_snapshot_xip(${snapshot}::text::pg_snapshot))))`;
+export function anyNotVisibleIn(sql: Queryable, homeRegion: string, snapshot: string) {
+  return sql`(coalesce((SELECT xid FROM outbox WHERE home_region = ${homeRegion} ORDER BY xid DESC LIMIT 1) >= pg_snapshot_xmax(${snapshot}::text::pg_snapshot), false)
+    OR EXISTS (SELECT FROM outbox WHERE home_region = ${homeRegion} AND xid = ANY (ARRAY(SELECT pg_snapshot_xip(${snapshot}::text::pg_snapshot)))))`;
 }
 
 /** A region's first cursor begins before the first transaction: rows may be older than it. */
