@@ -5,7 +5,7 @@
 import { driverId, type Driver, newDriver, type Refusal, type Ride } from "@ridegrid/domain";
 import { type Change, homeRegionsOf } from "./change.ts";
 import { type DriverRow, driverFromRow } from "./driver-row.ts";
-import { clockSql, driverColumnList, nowOf, query, rideColumnList } from "./load-ride.postgres.ts";
+import { driverColumnList, nowOf, query, readClock, rideColumnList } from "./load-ride.postgres.ts";
 import { claimRequest, writeOfOutcome } from "./request-store.postgres.ts";
 import { rideFromRow, type RideRow } from "./ride-row.ts";
 import type { RideStoreDeps } from "./ride-store-deps.ts";
@@ -56,7 +56,7 @@ async function lockShift(tx: Tx, id: string, opensIn: string | null): Promise<Lo
     query<RideRow>(tx, `SELECT ${rideColumnList} FROM ride WHERE ride_id = (SELECT ride_id FROM driver WHERE driver_id = $1) FOR UPDATE`, [id]),
     query<DriverRow>(tx, `SELECT ${driverColumnList} FROM driver WHERE driver_id = $1 FOR UPDATE`, [id]),
     readServing(tx),
-    query<{ now: Date }>(tx, `SELECT ${clockSql} AS now`, []),
+    readClock(tx),
   ]);
   const row = drivers[0];
   const driver = row === undefined ? newDriver(driverId(id)) : driverFromRow(row);

@@ -6,6 +6,7 @@ import { DriverStatus } from "@ridegrid/contracts/gen/type/v1/driver_pb";
 import { CancelReason, RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { quoteId, riderId } from "@ridegrid/domain";
 import { reasonOf } from "@ridegrid/rpc";
+import { eventually } from "@ridegrid/testing";
 import { noCause } from "./change.ts";
 import { createWorld, deliver, online, pinSecret, quoted, requested, seedDrivers, seedRides, times, uuid, type World } from "./coordinator.fixtures.ts";
 import { createPostgresRideStore } from "./ride-store.postgres.ts";
@@ -279,6 +280,23 @@ test("an offer that has expired says so, before the sweeper and after it", async
   expect(after?.status).toBe(DriverStatus.OFFLINE);
   expect(await reasonFrom(accept())).toBe("OFFER_EXPIRED");
   expect((await world.as("operator", "o").getRide({ rideId })).ride?.status).toBe(RideStatus.REQUESTED);
+});
+
+test("acceptOffer() that waits for its ride until the offer has expired is refused: the clock is read after the lock", async () => {
+  const { rideId, driver, offerId } = await offered();
+  await world.sql`
+    UPDATE ride SET offer_expire_time = date_trunc('milliseconds', clock_timestamp()) + interval '1 second', timer_at = clock_timestamp() + interval '1 minute'
+    WHERE ride_id = ${rideId}`;
+  const { sql } = world;
+  const accepting = await sql.begin(async (tx) => {
+    await tx`SELECT FROM ride WHERE ride_id = ${rideId} FOR UPDATE`;
+    const reason = reasonFrom(world.as("driver", driver).acceptOffer({ command: { requestId: uuid(), offerId } }));
+    const waits = async () => (await sql`SELECT FROM pg_locks WHERE NOT granted`).length > 0;
+    await eventually(waits, { what: "an accept that waits" });
+    await eventually(async () => (await tx`SELECT FROM ride WHERE ride_id = ${rideId} AND offer_expire_time < clock_timestamp()`).length > 0);
+    return { reason };
+  });
+  expect(await accepting.reason).toBe("OFFER_EXPIRED");
 });
 
 test("goOffline() declines a pending offer as one change of the driver", async () => {

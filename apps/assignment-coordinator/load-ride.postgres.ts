@@ -11,8 +11,6 @@ import type { LoadedRide, RideTarget } from "./ride-store.ts";
 
 export const rideColumnList: string = [...Object.keys(rideFactColumns), ...Object.keys(rideStateColumns)].join(", ");
 export const driverColumnList: string = Object.keys(driverColumns).join(", ");
-/** Whole milliseconds: what is decided with is what is stored. */
-export const clockSql = "date_trunc('milliseconds', clock_timestamp())";
 
 type LockedRide = RideRow & { readonly pin_failures: number };
 
@@ -26,7 +24,7 @@ export async function lockRide(tx: Queryable, target: RideTarget): Promise<Loade
        WHERE driver_id = (SELECT driver_id FROM ride WHERE ride_id = ${rideIdSql} AND offer_id IS NOT NULL) AND ${claimedSql} FOR UPDATE`,
       parameters,
     ),
-    query<{ now: Date }>(tx, `SELECT ${clockSql} AS now`, []),
+    readClock(tx),
     target.kind === "offer" ? query<{ status: string }>(tx, "SELECT status FROM offer WHERE offer_id = $1", [target.offerId]) : [],
   ]);
   const ride = rides[0];
@@ -45,6 +43,14 @@ function targetSql(target: RideTarget): { readonly rideIdSql: string; readonly p
   return target.kind === "ride"
     ? { rideIdSql: "$1", parameters: [target.rideId] }
     : { rideIdSql: "(SELECT ride_id FROM offer WHERE offer_id = $1 AND driver_id = $2)", parameters: [target.offerId, target.driverId] };
+}
+
+/**
+ * Whole milliseconds: what is decided with is what is stored. Not `async`: as a query it is sent in its turn among those it
+ * is awaited with, after the locks.
+ */
+export function readClock(tx: Queryable) {
+  return tx<{ now: Date }[]>`SELECT date_trunc('milliseconds', clock_timestamp()) AS now`;
 }
 
 export function nowOf(clocks: readonly { readonly now: Date }[]): number {

@@ -7,7 +7,7 @@
 import { decideRide, type Driver, type Ride } from "@ridegrid/domain";
 import type { RideChange } from "./change.ts";
 import { driverFromRow, type DriverRow } from "./driver-row.ts";
-import { clockSql, driverColumnList, nowOf, query, rideColumnList } from "./load-ride.postgres.ts";
+import { driverColumnList, nowOf, query, readClock, rideColumnList } from "./load-ride.postgres.ts";
 import { marketRules } from "./market-rules.ts";
 import { readLeaseEpochs } from "./matching-lease.postgres.ts";
 import type { ProposalDeps, Proposals, ReleaseProposal } from "./proposal.ts";
@@ -53,7 +53,7 @@ async function lockPage(tx: Tx, { offers, releases }: Proposals, consumer: strin
     query<RideRow>(tx, ridesSql, [rideIds]),
     query<DriverRow>(tx, driversSql, [rideIds, driverIds]),
     readLeaseEpochs(tx, consumer),
-    query<{ now: Date }>(tx, `SELECT ${clockSql} AS now`, []),
+    readClock(tx),
   ]);
   return {
     rides: new Map(rides.map((row) => [row.ride_id, rideFromRow(row)])),

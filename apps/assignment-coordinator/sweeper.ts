@@ -12,7 +12,7 @@ import type { Regions } from "@ridegrid/spatial";
 import { type Change, homeRegionsOf, noCause, type RideChange } from "./change.ts";
 import { type DriverRow, driverFromRow } from "./driver-row.ts";
 import { sweepEveryMs, sweepPageMax } from "./limits.ts";
-import { clockSql, driverColumnList, nowOf, query, rideColumnList } from "./load-ride.postgres.ts";
+import { driverColumnList, nowOf, query, readClock, rideColumnList } from "./load-ride.postgres.ts";
 import { marketRules } from "./market-rules.ts";
 import { rideFromRow, type RideRow } from "./ride-row.ts";
 import { runTransaction } from "./transaction.postgres.ts";
@@ -102,10 +102,7 @@ const driversSql = `
 async function lockDuePage(tx: Tx): Promise<DuePage> {
   const rides = (await query<RideRow>(tx, dueSql, [])).map(rideFromRow);
   const driverIds = rides.flatMap((ride) => ride.offer?.driverId ?? []);
-  const [drivers, clocks] = await Promise.all([
-    query<DriverRow>(tx, driversSql, [JSON.stringify(driverIds)]),
-    query<{ now: Date }>(tx, `SELECT ${clockSql} AS now`, []),
-  ]);
+  const [drivers, clocks] = await Promise.all([query<DriverRow>(tx, driversSql, [JSON.stringify(driverIds)]), readClock(tx)]);
   return { rides, drivers: new Map(drivers.map((row) => [row.driver_id, row])), nowMs: nowOf(clocks) };
 }
 
