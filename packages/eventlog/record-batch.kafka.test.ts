@@ -53,3 +53,12 @@ test("a record's length may take any number of bytes", () => {
     expect(encodeRecordBatch(records, how).equals(byTheClient(records, how))).toBe(true);
   }
 });
+
+test("a corrected clock's time, which is no whole number of milliseconds, is told as one", () => {
+  const at = (timestampMs: number): Buffer =>
+    encodeRecordBatch([{ key: "k", value: new Uint8Array(3), headers: {} }], {
+      ...{ producerId: 1n, producerEpoch: 0, firstSequence: 0, compression: "none" },
+      timestampMs,
+    });
+  expect(at(1_700_000_000_000.75).equals(at(1_700_000_000_000))).toBe(true);
+});

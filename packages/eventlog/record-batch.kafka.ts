@@ -33,7 +33,8 @@ export function encodeRecordBatch(records: readonly LogRecord[], options: BatchO
   const { bitmask, compressSync } = compressionsAlgorithms[options.compression];
   const body = bitmask === 0 ? laidOut : compressSync(laidOut);
   const batch = Buffer.allocUnsafe(headBytes + body.length);
-  const timestamp = BigInt(options.timestampMs);
+  // A clock that is corrected to another tells parts of a millisecond, too.
+  const timestamp = BigInt(Math.floor(options.timestampMs));
   batch.writeBigInt64BE(0n, 0);
   batch.writeInt32BE(batch.length - 12, 8);
   batch.writeInt32BE(0, 12);
