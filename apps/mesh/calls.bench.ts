@@ -27,7 +27,7 @@ type Plan = { readonly rateSeconds: number; readonly rounds: number; readonly ca
 type Load = { readonly load: LoadProgram; readonly pids: () => Readonly<Record<string, number>> };
 
 async function measureCalls({ quick, signal }: FigureOptions): Promise<readonly Measurement[]> {
-  const plan: Plan = quick ? { rateSeconds: 2, rounds: 2, callsPerRound: 150 } : { rateSeconds: 5, rounds: 3, callsPerRound: 300 };
+  const plan: Plan = quick ? { rateSeconds: 2, rounds: 2, callsPerRound: 150 } : { rateSeconds: 4, rounds: 3, callsPerRound: 200 };
   const measured: Measurement[] = [];
   for (const [name, flags] of [
     ["one process", []],
