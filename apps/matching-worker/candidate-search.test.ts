@@ -32,7 +32,10 @@ test("next() hands out the fastest driver left who may be asked, whoever is take
       const { points, projection, ...book } = createDriverBook(nyc);
       all.forEach((one, index) => book.place({ driverId: `d-${String(index).padStart(3, "0")}`, ...place(one), observedAtMs: startMs }));
       const grid = createCsrGrid();
-      grid.rebuild(points.columns, points.slotEnd, () => true);
+      grid.rebuild(
+        points.columns,
+        Int32Array.from({ length: points.slotEnd }, (_, slot) => slot),
+      );
       const search = createCandidateSearch({ grid, points, projection, travelTime: streets, etaMaxSeconds });
       const { x, y } = points.columns;
       const seconds = all.map((_, slot) => streets.seconds(projection.toLatLng({ x: x[slot]!, y: y[slot]! }), place(from)));

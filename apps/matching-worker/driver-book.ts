@@ -36,6 +36,8 @@ export interface DriverBook {
   letGo(driverId: string, rideId: string): void;
   /** The last ride that holds the driver. */
   rideOf(driverId: string): string | undefined;
+  /** Slots of the drivers who are available, held by no ride and heard after `afterMs`, rising; until the next call. */
+  freeSince(afterMs: number): Int32Array;
   /** 0 when no position is known. */
   heardAtMs(driverId: string): number;
   /** Drops drivers long off shift and positions of nobody. */
@@ -77,6 +79,16 @@ export function createDriverBook(market: RegionMarket): DriverBook {
     return "applied";
   }
 
+  let free = new Int32Array(0);
+  function freeSince(afterMs: number): Int32Array {
+    const { columns, slotEnd } = points;
+    const { flags, observedAtMs } = columns;
+    if (free.length < slotEnd) free = new Int32Array(slotEnd * 2);
+    let count = 0;
+    for (let slot = 0; slot < slotEnd; slot++) if (flags[slot] === availableFlag && observedAtMs[slot]! > afterMs) free[count++] = slot;
+    return free.subarray(0, count);
+  }
+
   function heardAtMs(driverId: string): number {
     const slot = points.slotOf(driverId);
     return slot === undefined ? 0 : (points.columns.observedAtMs[slot] ?? 0);
@@ -86,6 +98,7 @@ export function createDriverBook(market: RegionMarket): DriverBook {
     drivers,
     points,
     projection,
+    freeSince,
     heardAtMs,
     replace(snapshot) {
       drivers.clear();

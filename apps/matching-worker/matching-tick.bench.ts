@@ -89,11 +89,11 @@ function createScan(): CsrGrid {
     get size() {
       return slots.length;
     },
-    rebuild(positions, slotEnd, eligible) {
-      slots = Int32Array.from({ length: slotEnd }, (_, slot) => slot).filter(eligible);
+    rebuild(positions, eligible) {
+      slots = eligible.slice();
       x = Float32Array.from(slots, (slot) => positions.x[slot] ?? 0);
       y = Float32Array.from(slots, (slot) => positions.y[slot] ?? 0);
-      free = new Uint8Array(slotEnd);
+      free = new Uint8Array((slots.at(-1) ?? -1) + 1);
       for (const slot of slots) free[slot] = 1;
     },
     has: (slot) => free[slot] === 1,

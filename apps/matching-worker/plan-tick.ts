@@ -7,7 +7,7 @@
 import type { Ride } from "@ridegrid/domain";
 import type { MovingPoints } from "@ridegrid/spatial";
 import type { CandidateSearch } from "./candidate-search.ts";
-import { availableFlag, heldFlag } from "./driver-book.ts";
+import { heldFlag } from "./driver-book.ts";
 import { candidatesShownMax, positionFreshMs, proposalsPerTickMax } from "./limits.ts";
 import type { MarketState } from "./market-state.ts";
 
@@ -53,12 +53,9 @@ function isWaiting(ride: Ride, nowMs: number): boolean {
 }
 
 /** Free: available on a shift here, held by no ride's offer, asked for nothing else just now. */
-function rebuildGrid({ grid, drivers: { points }, proposals }: MarketState, nowMs: number): void {
-  const { columns, slotEnd } = points;
-  const { flags, observedAtMs } = columns;
-  const freshAfterMs = nowMs - positionFreshMs;
-  grid.rebuild(columns, slotEnd, (slot) => flags[slot] === availableFlag && (observedAtMs[slot] ?? 0) > freshAfterMs);
-  for (const driverId of proposals.driverIds()) grid.take(points.slotOf(driverId) ?? -1);
+function rebuildGrid({ grid, drivers, proposals }: MarketState, nowMs: number): void {
+  grid.rebuild(drivers.points.columns, drivers.freeSince(nowMs - positionFreshMs));
+  for (const driverId of proposals.driverIds()) grid.take(drivers.points.slotOf(driverId) ?? -1);
 }
 
 function match(waiting: readonly Ride[], state: MarketState, nowMs: number): readonly PlannedOffer[] {
@@ -143,8 +140,9 @@ function releases({ rides, drivers, proposals, market, hearingSinceMs }: MarketS
   const silentBeforeMs = nowMs - market.policy.driverSilentMs;
   if (hearingSinceMs === null || hearingSinceMs > silentBeforeMs) return planned;
   for (let slot = 0; slot < points.slotEnd && planned.length < proposalsPerTickMax; slot++) {
+    if ((flags[slot]! & heldFlag) === 0) continue;
     const heardAtMs = observedAtMs[slot] ?? 0;
-    if (((flags[slot] ?? 0) & heldFlag) === 0 || heardAtMs > silentBeforeMs) continue;
+    if (heardAtMs > silentBeforeMs) continue;
     const driverId = points.idAt(slot) ?? "";
     const ride = rides.rides.get(drivers.rideOf(driverId) ?? "");
     if (ride === undefined || (ride.status !== "assigned" && ride.status !== "arrived") || proposals.has(ride.rideId)) continue;

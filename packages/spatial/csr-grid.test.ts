@@ -23,6 +23,10 @@ function positionsOf(points: readonly Point[]): Positions {
   return { x: Float32Array.from(points, (one) => one.x), y: Float32Array.from(points, (one) => one.y) };
 }
 
+function eligibleOf(points: readonly Point[]): Int32Array {
+  return Int32Array.from(points.flatMap(({ eligible }, slot) => (eligible ? [slot] : [])));
+}
+
 function bruteForce(positions: Positions, points: readonly Point[], from: { x: number; y: number; k: number; radius: number }): number[] {
   return points
     .flatMap((one, slot) => (one.eligible ? [(positions.x[slot]! - from.x) ** 2 + (positions.y[slot]! - from.y) ** 2] : []))
@@ -37,7 +41,7 @@ describe("CsrGrid", () => {
     fc.assert(
       fc.property(fc.array(point, { maxLength: 200, size: "max" }), fc.array(query, { minLength: 1, maxLength: 8 }), (points, queries) => {
         const positions = positionsOf(points);
-        grid.rebuild(positions, points.length, (slot) => points[slot]!.eligible);
+        grid.rebuild(positions, eligibleOf(points));
         for (const from of queries) {
           const found = createNeighbors(from.k);
           grid.nearest(from, from.radius, found);
@@ -61,11 +65,11 @@ describe("CsrGrid", () => {
     ]);
     const grid = createCsrGrid();
     const found = createNeighbors(1);
-    grid.rebuild(positions, 2, () => true);
+    grid.rebuild(positions, Int32Array.of(0, 1));
     positions.x[0] = 5_000;
     grid.nearest({ x: 1, y: 0 }, 1_000, found);
     expect([found.count, found.slots[0]]).toEqual([1, 0]);
-    grid.rebuild(positions, 2, () => true);
+    grid.rebuild(positions, Int32Array.of(0, 1));
     grid.nearest({ x: 1, y: 0 }, 1_000, found);
     expect([found.count, found.slots[0]]).toEqual([1, 1]);
   });
@@ -76,7 +80,7 @@ describe("CsrGrid", () => {
     fc.assert(
       fc.property(taking, ([points, taken, from]) => {
         const positions = positionsOf(points);
-        const rebuild = (): void => grid.rebuild(positions, points.length, (slot) => points[slot]!.eligible);
+        const rebuild = (): void => grid.rebuild(positions, eligibleOf(points));
         rebuild();
         for (const slot of taken) grid.take(slot);
         const left = points.map((one, slot) => ({ ...one, eligible: one.eligible && !taken.includes(slot) }));
@@ -94,7 +98,7 @@ describe("CsrGrid", () => {
   test("a rebuild without eligible points finds nothing", () => {
     const grid = createCsrGrid();
     const found = createNeighbors(4);
-    grid.rebuild(positionsOf([{ x: 1, y: 1, eligible: false }]), 1, () => false);
+    grid.rebuild(positionsOf([{ x: 1, y: 1, eligible: false }]), new Int32Array());
     grid.nearest({ x: 1, y: 1 }, Infinity, found);
     expect([grid.size, found.count]).toEqual([0, 0]);
   });

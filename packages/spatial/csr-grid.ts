@@ -1,7 +1,7 @@
 /**
  * A uniform grid in compressed sparse rows, rebuilt from scratch by a counting sort, for the nearest of many points.
  *
- * `rebuild` takes the points that are eligible now; `nearest` walks rings of cells outward, each full row of a ring
+ * `rebuild` takes the slots that are eligible now; `nearest` walks rings of cells outward, each full row of a ring
  * one contiguous scan, and stops at the exact lower bound on everything not yet seen: its answer equals brute force.
  * Between rebuilds the answer is that of the last rebuild, without what was taken out since.
  */
@@ -16,7 +16,8 @@ export type Neighbors = { count: number; readonly slots: Int32Array; readonly sq
 export interface CsrGrid {
   /** Points found eligible by the last rebuild. */
   readonly size: number;
-  rebuild(positions: Positions, slotEnd: number, eligible: (slot: number) => boolean): void;
+  /** `eligible` has each slot once, in rising order, and is not kept. */
+  rebuild(positions: Positions, eligible: Int32Array): void;
   /** Whether the slot's point is still to be found. */
   has(slot: number): boolean;
   /** Until the next rebuild. A slot that is not there is none of it. */
@@ -31,76 +32,70 @@ export function createNeighbors(k: number): Neighbors {
 
 export function createCsrGrid(): CsrGrid {
   let layout = layoutOf(emptyBox, 0);
-  let columns = emptyColumns(0);
+  let points = emptyPoints(0);
   let rowStarts = new Int32Array(2);
 
   return {
     get size() {
-      return columns.count;
+      return points.count;
     },
-    rebuild(positions, slotEnd, eligible) {
-      columns = gather(positions, slotEnd, eligible, columns);
-      layout = layoutOf(boxOf(columns), columns.count);
+    rebuild(positions, eligible) {
+      points = roomFor(eligible, points);
+      layout = layoutOf(boxOf(positions, eligible), points.count);
       const cells = layout.columns * layout.rows;
       if (rowStarts.length < cells + 1) rowStarts = new Int32Array(cells + 1);
-      countingSort(columns, layout, rowStarts);
+      countingSort(positions, eligible, { layout, points, rowStarts });
     },
-    has: (slot) => placeOf(columns, slot) >= 0,
+    has: (slot) => placeOf(points, slot) >= 0,
     take(slot) {
-      const place = placeOf(columns, slot);
+      const place = placeOf(points, slot);
       // Farther than any radius: no list and no row start changes.
-      if (place >= 0) columns.x[place] = Infinity;
+      if (place >= 0) points.at[place * stride] = Infinity;
     },
     nearest(from, radiusMeters, found) {
       found.count = 0;
-      if (columns.count > 0 && found.slots.length > 0) walkRings({ layout, columns, rowStarts }, from, radiusMeters, found);
+      if (points.count > 0 && found.slots.length > 0) walkRings({ layout, points, rowStarts }, from, radiusMeters, found);
     },
   };
 }
 
-type Layout = { readonly x0: number; readonly y0: number; readonly edge: number; readonly columns: number; readonly rows: number };
+type Layout = { readonly x0: number; readonly y0: number; readonly perMeter: number; readonly edge: number; readonly columns: number; readonly rows: number };
 type Box = { readonly x0: number; readonly y0: number; readonly x1: number; readonly y1: number };
-/** `slots`, `x` and `y` are sorted by cell; the unsorted ones and `cells` are the sort's working space. */
-type Columns = {
-  count: number;
+/**
+ * Sorted by cell. A point's x, y and slot stand side by side, as the words `stride * place` and on of one buffer seen
+ * twice: the sort writes a point into one cache line instead of three.
+ */
+type Points = {
+  readonly count: number;
+  readonly at: Float32Array;
   readonly slots: Int32Array;
-  readonly x: Float32Array;
-  readonly y: Float32Array;
-  readonly unsorted: Int32Array;
-  readonly unsortedX: Float32Array;
-  readonly unsortedY: Float32Array;
-  /** Once sorted: by slot, its place among the sorted. */
+  /** While sorting: by rank among the eligible, its cell. Then: by slot, its place among the sorted. */
   readonly cells: Int32Array;
 };
-type Index = { readonly layout: Layout; readonly columns: Columns; readonly rowStarts: Int32Array };
+type Index = { readonly layout: Layout; readonly points: Points; readonly rowStarts: Int32Array };
 
+const stride = 4;
+const slotWord = 2;
 const emptyBox: Box = { x0: 0, y0: 0, x1: 0, y1: 0 };
 
-function emptyColumns(length: number): Columns {
-  const floats = (): Float32Array => new Float32Array(length);
-  const ints = (): Int32Array => new Int32Array(length);
-  return { count: 0, slots: ints(), x: floats(), y: floats(), unsorted: ints(), unsortedX: floats(), unsortedY: floats(), cells: ints() };
+function emptyPoints(length: number): Points {
+  const words = new ArrayBuffer(length * stride * Float32Array.BYTES_PER_ELEMENT);
+  return { count: 0, at: new Float32Array(words), slots: new Int32Array(words), cells: new Int32Array(length) };
 }
 
-function gather(positions: Positions, slotEnd: number, eligible: (slot: number) => boolean, old: Columns): Columns {
-  const columns = old.slots.length >= slotEnd ? old : emptyColumns(slotEnd * 2);
-  let count = 0;
-  for (let slot = 0; slot < slotEnd; slot++) {
-    if (!eligible(slot)) continue;
-    columns.unsorted[count] = slot;
-    columns.unsortedX[count] = positions.x[slot]!;
-    columns.unsortedY[count++] = positions.y[slot]!;
-  }
-  columns.count = count;
-  return columns;
+function roomFor(eligible: Int32Array, old: Points): Points {
+  const count = eligible.length;
+  const slotEnd = (eligible[count - 1] ?? -1) + 1;
+  return { ...(old.cells.length >= slotEnd ? old : emptyPoints(slotEnd * 2)), count };
 }
 
-function boxOf({ count, unsortedX, unsortedY }: Columns): Box {
-  if (count === 0) return emptyBox;
+function boxOf({ x: xs, y: ys }: Positions, eligible: Int32Array): Box {
+  if (eligible.length === 0) return emptyBox;
   let [x0, y0, x1, y1] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (let index = 0; index < count; index++) {
-    const x = unsortedX[index]!;
-    const y = unsortedY[index]!;
+  for (let rank = 0; rank < eligible.length; rank++) {
+    const slot = eligible[rank]!;
+    const x = xs[slot]!;
+    const y = ys[slot]!;
     if (x < x0) x0 = x;
     if (x > x1) x1 = x;
     if (y < y0) y0 = y;
@@ -115,49 +110,54 @@ function layoutOf({ x0, y0, x1, y1 }: Box, count: number): Layout {
   const height = y1 - y0;
   let edge = Math.max(cellEdgeMinMeters, cellEdgePerSpacing * Math.sqrt((width * height) / Math.max(1, count)));
   const cellsMax = Math.max(1, cellsPerPointMax * count);
-  while (cellsAcross(width, edge) * cellsAcross(height, edge) > cellsMax) edge *= 2;
-  return { x0, y0, edge, columns: cellsAcross(width, edge), rows: cellsAcross(height, edge) };
+  while (cellsAcross(width, 1 / edge) * cellsAcross(height, 1 / edge) > cellsMax) edge *= 2;
+  const perMeter = 1 / edge;
+  return { x0, y0, perMeter, edge, columns: cellsAcross(width, perMeter), rows: cellsAcross(height, perMeter) };
 }
 
 /** The far border belongs to a cell too, so that no point needs clamping. */
-function cellsAcross(meters: number, edge: number): number {
-  return Math.floor(meters / edge) + 1;
+function cellsAcross(meters: number, perMeter: number): number {
+  return Math.floor(meters * perMeter) + 1;
 }
 
-function countingSort(points: Columns, { x0, y0, edge, columns, rows }: Layout, rowStarts: Int32Array): void {
-  const { count, unsorted, unsortedX, unsortedY, cells, slots, x, y } = points;
+function countingSort({ x, y }: Positions, eligible: Int32Array, { layout, points, rowStarts }: Index): void {
+  const { x0, y0, perMeter, columns, rows } = layout;
+  const { at, slots, cells } = points;
   rowStarts.fill(0, 0, columns * rows + 1);
-  for (let index = 0; index < count; index++) {
-    const cell = Math.floor((unsortedY[index]! - y0) / edge) * columns + Math.floor((unsortedX[index]! - x0) / edge);
-    cells[index] = cell;
+  for (let rank = 0; rank < eligible.length; rank++) {
+    const slot = eligible[rank]!;
+    const cell = Math.floor((y[slot]! - y0) * perMeter) * columns + Math.floor((x[slot]! - x0) * perMeter);
+    cells[rank] = cell;
     rowStarts[cell]!++;
   }
   let sum = 0;
   for (let cell = 0; cell < columns * rows; cell++) rowStarts[cell] = sum += rowStarts[cell]!;
   rowStarts[columns * rows] = sum;
   // Backwards, so that points of one cell keep the order of their slots and a tick replays to the same answer.
-  for (let index = count - 1; index >= 0; index--) {
-    const place = --rowStarts[cells[index]!]!;
-    const slot = unsorted[index]!;
-    slots[place] = slot;
-    // A slot is never below its index: this overwrites only what was read already.
+  for (let rank = eligible.length - 1; rank >= 0; rank--) {
+    const place = --rowStarts[cells[rank]!]!;
+    const slot = eligible[rank]!;
+    // A slot is never below its rank: this overwrites only what was read already.
     cells[slot] = place;
-    x[place] = unsortedX[index]!;
-    y[place] = unsortedY[index]!;
+    const word = place * stride;
+    at[word] = x[slot]!;
+    at[word + 1] = y[slot]!;
+    slots[word + slotWord] = slot;
   }
 }
 
 /** -1 when the slot has no point, or had: what an earlier sort left behind names a place that is another's now. */
-function placeOf({ count, slots, x, cells }: Columns, slot: number): number {
+function placeOf({ count, at, slots, cells }: Points, slot: number): number {
   const place = cells[slot] ?? -1;
-  return place >= 0 && place < count && slots[place] === slot && x[place] !== Infinity ? place : -1;
+  const word = place * stride;
+  return place >= 0 && place < count && slots[word + slotWord] === slot && at[word] !== Infinity ? place : -1;
 }
 
 function walkRings(index: Index, from: LocalPoint, radiusMeters: number, found: Neighbors): void {
-  const { x0, y0, edge, columns, rows } = index.layout;
+  const { x0, y0, perMeter, columns, rows } = index.layout;
   const home = { x: from.x - x0, y: from.y - y0 };
-  const homeColumn = clamp(Math.floor(home.x / edge), columns - 1);
-  const homeRow = clamp(Math.floor(home.y / edge), rows - 1);
+  const homeColumn = clamp(Math.floor(home.x * perMeter), columns - 1);
+  const homeRow = clamp(Math.floor(home.y * perMeter), rows - 1);
   const k = found.slots.length;
   for (let ring = 0; ; ring++) {
     const span = { left: homeColumn - ring, right: homeColumn + ring, bottom: homeRow - ring, top: homeRow + ring };
@@ -190,24 +190,25 @@ function scanRing(index: Index, span: Span, from: LocalPoint, radiusMeters: numb
   for (let row = firstRow; row <= lastRow; row++) {
     const start = row * columns;
     if (row === span.bottom || row === span.top) {
-      scan(index.columns, rowStarts[start + firstColumn]!, rowStarts[start + lastColumn + 1]!, from, radiusMeters, found);
+      scan(index.points, rowStarts[start + firstColumn]!, rowStarts[start + lastColumn + 1]!, from, radiusMeters, found);
       continue;
     }
-    if (span.left >= 0) scan(index.columns, rowStarts[start + span.left]!, rowStarts[start + span.left + 1]!, from, radiusMeters, found);
-    if (span.right < columns) scan(index.columns, rowStarts[start + span.right]!, rowStarts[start + span.right + 1]!, from, radiusMeters, found);
+    if (span.left >= 0) scan(index.points, rowStarts[start + span.left]!, rowStarts[start + span.left + 1]!, from, radiusMeters, found);
+    if (span.right < columns) scan(index.points, rowStarts[start + span.right]!, rowStarts[start + span.right + 1]!, from, radiusMeters, found);
   }
 }
 
 /** Keeps the best k in order by insertion: k is small, and most points fail the first comparison. */
-function scan(points: Columns, start: number, end: number, from: LocalPoint, radiusMeters: number, found: Neighbors): void {
-  const { x, y, slots } = points;
+function scan({ at: coordinates, slots }: Points, start: number, end: number, from: LocalPoint, radiusMeters: number, found: Neighbors): void {
+  const { x, y } = from;
   const { squaredMeters, slots: best } = found;
   const k = best.length;
   // Finite, so that it is below the distance of what was taken out.
   const limit = Math.min(Number.MAX_VALUE, radiusMeters * radiusMeters);
   for (let place = start; place < end; place++) {
-    const dx = x[place]! - from.x;
-    const dy = y[place]! - from.y;
+    const word = place * stride;
+    const dx = coordinates[word]! - x;
+    const dy = coordinates[word + 1]! - y;
     const squared = dx * dx + dy * dy;
     if (squared > limit || (found.count === k && squared >= squaredMeters[k - 1]!)) continue;
     let at = found.count < k ? found.count++ : k - 1;
@@ -216,7 +217,7 @@ function scan(points: Columns, start: number, end: number, from: LocalPoint, rad
       best[at] = best[at - 1]!;
     }
     squaredMeters[at] = squared;
-    best[at] = slots[place]!;
+    best[at] = slots[word + slotWord]!;
   }
 }
 
