@@ -40,6 +40,7 @@ test("createPostgres() outlives backends killed under load: nothing lost, halved
   expect(kills).toBeGreaterThan(50);
   expect(counts["failed"]).toBeGreaterThan(50);
   expect(counts["committed"]).toBeGreaterThan(50);
+  expect(counts["committedInTwoTrips"]).toBeGreaterThan(50);
   expect(counts["cursorsRead"]).toBeGreaterThan(5);
 }, 60_000);
 

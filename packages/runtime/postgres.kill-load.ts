@@ -1,6 +1,6 @@
 /**
  * The load that `postgres.integration.test.ts` runs in a process of its own while backends are killed under it:
- * transactions, plain inserts, cursors. Prints one JSON line of counts; a process that dies prints none.
+ * transactions, also with COMMIT sent behind what is written, plain inserts, cursors. Prints one JSON line of counts; a process that dies prints none.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createPostgres, type Sql } from "./postgres.ts";
@@ -14,12 +14,13 @@ const hangBoundMs = 8_000;
 const rowsPerTransaction = 4;
 const cursorRows = 4_000;
 
-const counts = { committed: 0, inserted: 0, cursorsRead: 0, failed: 0, hung: 0, truncated: 0, half: 0, lost: 0 };
+const counts = { committed: 0, committedInTwoTrips: 0, inserted: 0, cursorsRead: 0, failed: 0, hung: 0, truncated: 0, half: 0, lost: 0 };
 const acknowledged = new Set<string>();
 const sql = createPostgres({ url, max: 12, applicationName: "kill-load" });
 
 await Promise.all([
-  ...Array.from({ length: 7 }, (_, worker) => repeat(`tx-${worker}`, transaction)),
+  ...Array.from({ length: 4 }, (_, worker) => repeat(`tx-${worker}`, transaction)),
+  ...Array.from({ length: 3 }, (_, worker) => repeat(`trips-${worker}`, twoTrips)),
   ...Array.from({ length: 4 }, (_, worker) => repeat(`plain-${worker}`, plainInsert)),
   ...Array.from({ length: 3 }, (_, worker) => repeat(`cursor-${worker}`, cursorRead)),
 ]);
@@ -43,7 +44,7 @@ async function repeat(worker: string, operation: (key: string) => Promise<void>)
 
 function isEnough(): boolean {
   const elapsedMs = performance.now() - startedMs;
-  const seenEnough = counts.committed > 200 && counts.inserted > 200 && counts.cursorsRead > 10 && counts.failed > 100;
+  const seenEnough = counts.committed > 200 && counts.committedInTwoTrips > 100 && counts.inserted > 200 && counts.cursorsRead > 10 && counts.failed > 100;
   return elapsedMs > boundMs || (elapsedMs > enoughMs && seenEnough);
 }
 
@@ -56,6 +57,24 @@ async function transaction(key: string): Promise<void> {
     await tx`INSERT INTO load_row (key, part) VALUES (${key}, ${4})`;
   });
   counts.committed += 1;
+  acknowledged.add(key);
+}
+
+/** A connection of its own; nothing of it may ever be sent on another, or half of it would stay. */
+async function twoTrips(key: string): Promise<void> {
+  const connection = await sql.reserve();
+  let ended = false;
+  try {
+    await Promise.all([connection.unsafe("BEGIN").execute(), ...[1, 2].map((part) => connection`INSERT INTO load_row (key, part) VALUES (${key}, ${part})`)]);
+    await sleep(Number(key.split(":")[1]) % 4);
+    ended = true;
+    const written = connection`INSERT INTO load_row (key, part) SELECT ${key}, generate_series(3, ${rowsPerTransaction}::int)`.execute();
+    await Promise.all([written, connection.unsafe("COMMIT").execute()]);
+  } finally {
+    if (!ended) await connection.unsafe("ROLLBACK").catch(() => undefined);
+    connection.release();
+  }
+  counts.committedInTwoTrips += 1;
   acknowledged.add(key);
 }
 
