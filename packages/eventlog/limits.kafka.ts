@@ -11,8 +11,8 @@ export const kafkaLimits = {
   /** An idempotent producer's own retries are endless by default. */
   retries: 2,
   retryDelayMs: 100,
-  /** How long a topic just made may take to have leaders everywhere. */
-  topicKnownMs: 10_000,
+  /** How long a topic just made may take to have leaders everywhere: a busy broker took more than ten seconds. */
+  topicKnownMs: 30_000,
   fetchWaitMaxMs: 500,
   idleReadersPerPartition: 2,
   /** A producer's sequence is an int32 for each partition: a fresh one long before that. */
