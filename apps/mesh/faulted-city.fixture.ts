@@ -32,6 +32,8 @@ export type FaultedCity = {
 const simulation = ["--drivers", "40", "--rides", "40", "--speedup", "25", "--seed", "7", "--json"];
 const callsBefore = 60;
 const ridesBefore = 3;
+/** Of a machine that others use, too. */
+const underWayMs = 180_000;
 
 export async function withFaultedCity(check: (city: FaultedCity) => Promise<void>): Promise<void> {
   const broker = await startTestBroker();
@@ -55,14 +57,15 @@ async function openCity(broker: TestBroker, folder: MeshFolder): Promise<Faulted
   const operator = await clientOf(url, "operator", "op-faults");
   const city = folder.run("sim", "--url", url, ...simulation);
   const riders = londonGoesOn(url, { readsBack: false, pauseMs: 100 });
-  const outbox = watchOutbox(folder);
   const hasRides = async (): Promise<boolean> => {
     const { rides = [] } = (await operator("SearchRides", { marketId: "nyc" })) as { readonly rides?: readonly unknown[] };
     return rides.length >= ridesBefore;
   };
-  await eventually(hasRides, { timeoutMs: 60_000, pollMs: 200, what: "rides in the city" });
+  await eventually(hasRides, { timeoutMs: underWayMs, pollMs: 200, what: "rides in the city" });
   riders.enter("before");
-  await eventually(() => riders.calls("before") >= callsBefore, { timeoutMs: 60_000, pollMs: 200, what: "a city under way" });
+  await eventually(() => riders.calls("before") >= callsBefore, { timeoutMs: underWayMs, pollMs: 200, what: "a city under way" });
+  // From here on whoever is given the city stops it.
+  const outbox = watchOutbox(folder);
   return {
     broker,
     folder,
