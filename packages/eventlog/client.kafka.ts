@@ -1,5 +1,9 @@
-/** What producers and readers of the Kafka adapter share: how their clients are set up, deadlines, and the names of errors. */
-import type { SASLOptions } from "@platformatic/kafka";
+/**
+ * What producers and readers of the Kafka adapter share: how their clients are set up, asking a partition's leader,
+ * deadlines, and the names of errors.
+ */
+import { type Base, type Connection, findErrorBy, type SASLOptions } from "@platformatic/kafka";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ConnectionOptions } from "node:tls";
 import { kafkaLimits } from "./limits.kafka.ts";
 
@@ -26,6 +30,26 @@ export function clientOptions({ brokers, clientId, tls, sasl }: BrokerAccess) {
     ...(tls === undefined ? {} : { tls }),
     ...(sasl === undefined ? {} : { sasl }),
   };
+}
+
+/** Asks again, as often as the limits say and whoever leads by then, when the failure may pass. */
+export async function askLeader<T>(client: Base, place: Place, ask: (leader: Connection) => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await ask(await leaderOf(client, place, attempt > 0));
+    } catch (error) {
+      if (attempt === kafkaLimits.retries || (error instanceof Error && findErrorBy(error, "canRetry", false) !== null)) throw error;
+      await delay(kafkaLimits.retryDelayMs);
+    }
+  }
+}
+
+async function leaderOf(client: Base, { topic, partition }: Place, forceUpdate: boolean): Promise<Connection> {
+  const metadata = await client.metadata({ topics: [topic], forceUpdate });
+  const leader = metadata.topics.get(topic)?.partitions[partition]?.leader ?? -1;
+  const connection = leader < 0 ? undefined : (await client.connectToBrokers([leader])).get(leader);
+  if (connection === undefined) throw new Error(`${topic}/${partition} has no leader`);
+  return connection;
 }
 
 export async function withDeadline<T>(work: Promise<T>, timeoutMs: number, what: string): Promise<T> {

@@ -74,6 +74,16 @@ if (missing === null) {
     await log.close();
   });
 
+  test("a read answers from where it is asked, whatever the fetch before it brought beyond its limits", async () => {
+    const { log, topic } = await newKafkaTopic([broker.address]);
+    for (let number = 0; number < 10; number++) await log.append(topic, 0, numbered(number));
+    for (const from of [0, 3, 0, 7, 3, 6, 9]) {
+      const keys = (await log.read(topic, 0, from, { ...readLimits, maxRecords: 3 }, never)).map(({ key }) => Number(key));
+      expect(keys).toEqual([from, from + 1, from + 2].filter((number) => number < 10));
+    }
+    await log.close();
+  });
+
   for (const compression of ["lz4", "zstd"] as const)
     test(`records survive ${compression} compression, and take less room`, async () => {
       const { log, topic } = await newKafkaTopic([broker.address], { compression });

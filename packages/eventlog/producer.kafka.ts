@@ -4,10 +4,9 @@
  * Every append has a deadline of its own; what fails throws its producer away with its connections, so that a send that
  * hangs cannot land behind a later one. The client finds leaders and connects; the batch and its request are ours.
  */
-import { type Connection, createAPI, ProduceAcks, Producer, type Reader, ResponseError, Writer } from "@platformatic/kafka";
+import { createAPI, ProduceAcks, Producer, type Reader, ResponseError, Writer } from "@platformatic/kafka";
 import type { Clock } from "@ridegrid/domain";
-import { setTimeout as delay } from "node:timers/promises";
-import { apiErrors, type BrokerAccess, clientOptions, type Place, withDeadline } from "./client.kafka.ts";
+import { apiErrors, askLeader, type BrokerAccess, clientOptions, type Place, withDeadline } from "./client.kafka.ts";
 import type { LogRecord } from "./event-log.ts";
 import { kafkaLimits } from "./limits.kafka.ts";
 import { type Compression, encodeRecordBatch } from "./record-batch.kafka.ts";
@@ -89,23 +88,7 @@ async function sendBatch(session: Session, place: Place, records: readonly LogRe
   const firstSequence = session.sequences.get(key) ?? 0;
   session.sequences.set(key, firstSequence + records.length);
   const batch = encodeRecordBatch(records, { ...identity, firstSequence, timestampMs: clock.nowMs(), compression });
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await produce(await leaderOf(session.client, place, attempt > 0), place, batch);
-      return;
-    } catch (error) {
-      if (attempt === kafkaLimits.retries) throw error;
-      await delay(kafkaLimits.retryDelayMs);
-    }
-  }
-}
-
-async function leaderOf(client: Producer, { topic, partition }: Place, forceUpdate: boolean): Promise<Connection> {
-  const metadata = await client.metadata({ topics: [topic], forceUpdate });
-  const leader = metadata.topics.get(topic)?.partitions[partition]?.leader ?? -1;
-  const connection = leader < 0 ? undefined : (await client.connectToBrokers([leader])).get(leader);
-  if (connection === undefined) throw new Error(`${topic}/${partition} has no leader`);
-  return connection;
+  await askLeader(session.client, place, (leader) => produce(leader, place, batch));
 }
 
 const produceKey = 0;
