@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { createMeshFolder } from "./mesh.fixture.ts";
 import type { MeshFile } from "./mesh-file.ts";
-import { cpuBetween, type ProcessUsage, usageOf } from "./process-usage.ts";
+import { cpuBetween, cpuUsedBy } from "./process-usage.ts";
 
 /** `dev --no-city` with more flags, ready, until `use` has ended or the signal aborts. */
 export async function withMesh<T>(flags: readonly string[], signal: AbortSignal, use: (file: MeshFile) => Promise<T>): Promise<T> {
@@ -49,9 +49,9 @@ export async function withCpu<T>(
   pids: () => Readonly<Record<string, number>>,
   work: () => Promise<T>,
 ): Promise<{ readonly answer: T; readonly cpu: ReadonlyMap<string, number> }> {
-  const before: readonly ProcessUsage[] = usageOf(pids());
+  const before = cpuUsedBy(pids());
   const answer = await work();
-  return { answer, cpu: cpuBetween(before, usageOf(pids())) };
+  return { answer, cpu: cpuBetween(before, cpuUsedBy(pids())) };
 }
 
 /** Rejects when the signal aborts, whatever the work does. */

@@ -4,7 +4,7 @@ import type { Figure, FigureOptions, Measurement } from "@ridegrid/testing";
 import { withMesh } from "./bench-mesh.fixture.ts";
 import type { MeshFile } from "./mesh-file.ts";
 import { withEmptyServers } from "./empty-servers.fixture.ts";
-import { cpuBetween, usageOf } from "./process-usage.ts";
+import { cpuBetween, cpuUsedBy, usageOf } from "./process-usage.ts";
 
 export const figures: readonly Figure[] = [
   {
@@ -44,7 +44,7 @@ async function atRest(pids: () => Readonly<Record<string, number>>, seconds: num
   const pssMb: number[] = [];
   let names = "";
   for (let round = 0; round < rounds; round++) {
-    const before = usageOf(pids());
+    const before = cpuUsedBy(pids());
     await sleep(seconds * 1_000);
     const after = usageOf(pids());
     const cpu = cpuBetween(before, after);

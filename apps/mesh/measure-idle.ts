@@ -1,7 +1,7 @@
 /** `bun apps/mesh/measure-idle.ts [DIR] [SECONDS]`: the processor and memory that a running mesh uses, by process. Linux only. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { readMeshFile } from "./mesh-file.ts";
-import { cpuBetween, usageOf } from "./process-usage.ts";
+import { cpuBetween, cpuUsedBy, usageOf } from "./process-usage.ts";
 
 const [directory = ".ridegrid", seconds = "20"] = process.argv.slice(2);
 const file = readMeshFile(directory);
@@ -9,7 +9,7 @@ if (file === undefined) {
   process.stderr.write(`Cannot measure: no mesh runs in "${directory}"\n`);
   process.exit(1);
 }
-const before = usageOf(file.pids);
+const before = cpuUsedBy(file.pids);
 await sleep(Number(seconds) * 1_000);
 const after = usageOf(file.pids);
 const cpu = cpuBetween(before, after);

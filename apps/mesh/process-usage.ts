@@ -2,24 +2,30 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { parentOf } from "./process-identity.ts";
 
-export type ProcessUsage = { readonly name: string; readonly cpuSeconds: number; readonly pssMb: number };
+type ProcessCpu = { readonly name: string; readonly cpuSeconds: number; readonly pids: readonly number[] };
+type ProcessUsage = ProcessCpu & { readonly pssMb: number };
 
 const ticksPerSecond = 100;
 /** Apps that share a process are named by the first few. */
 const namesShownMax = 3;
 
-/** By process, Postgres' backends with their server as one. PSS shares pages among their users: its sum is what the machine gives. */
-export function usageOf(pids: Readonly<Record<string, number>>): readonly ProcessUsage[] {
+/** By process, Postgres' backends with their server as one. */
+export function cpuUsedBy(pids: Readonly<Record<string, number>>): readonly ProcessCpu[] {
   const names = new Map<number, string[]>();
   for (const [name, pid] of Object.entries(pids)) names.set(pid, [...(names.get(pid) ?? []), name]);
   return [...names].map(([pid, all]) => {
     const name = all.length > namesShownMax ? "mesh with every app" : all.join("+");
-    return all.includes("postgres") ? { name, ...ofServer(pid) } : { name, cpuSeconds: cpuOf(pid), pssMb: pssOf(pid) };
+    return all.includes("postgres") ? { name, ...ofServer(pid) } : { name, cpuSeconds: cpuOf(pid), pids: [pid] };
   });
 }
 
+/** With memory, which takes the kernel up to a second to count: what is timed must not wait for it. PSS shares pages among their users: its sum is what the machine gives. */
+export function usageOf(pids: Readonly<Record<string, number>>): readonly ProcessUsage[] {
+  return cpuUsedBy(pids).map((used) => ({ ...used, pssMb: used.pids.reduce((sum, pid) => sum + pssOf(pid), 0) }));
+}
+
 /** CPU-seconds used between two readings, by name; a process that is new counts from its start. */
-export function cpuBetween(before: readonly ProcessUsage[], after: readonly ProcessUsage[]): ReadonlyMap<string, number> {
+export function cpuBetween(before: readonly ProcessCpu[], after: readonly ProcessCpu[]): ReadonlyMap<string, number> {
   const then = new Map(before.map(({ name, cpuSeconds }) => [name, cpuSeconds]));
   return new Map(after.map(({ name, cpuSeconds }) => [name, Math.max(0, cpuSeconds - (then.get(name) ?? 0))]));
 }
@@ -37,10 +43,10 @@ export function machineBusy(since?: MachineTicks): MachineTicks | number {
 }
 
 /** Backends that have ended count too: their server has waited for them. */
-function ofServer(pid: number): { readonly cpuSeconds: number; readonly pssMb: number } {
+function ofServer(pid: number): Omit<ProcessCpu, "name"> {
   const all = [pid, ...childrenOf(pid)];
   const own = all.reduce((sum, one) => sum + cpuOf(one), 0);
-  return { cpuSeconds: own + cpuOfEndedChildren(pid), pssMb: all.reduce((sum, one) => sum + pssOf(one), 0) };
+  return { cpuSeconds: own + cpuOfEndedChildren(pid), pids: all };
 }
 
 function childrenOf(pid: number): readonly number[] {
