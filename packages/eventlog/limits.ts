@@ -45,7 +45,9 @@ export const outboxBounds: OutboxBounds = { backlogRowsMax: 2_000_000, backlogBy
 export type RelayLimits = {
   readonly leaseMs: number;
   readonly renewMs: number;
+  /** Of rows, and of their payloads in base64: a page ends with the read in which it reaches either. */
   readonly pageRows: number;
+  readonly pageBytes: number;
   /** How often the cursor is written between batches: what it is behind is sent again after a crash. */
   readonly moveEveryMs: number;
   readonly idlePollMs: number;
@@ -61,6 +63,7 @@ export const relayLimits: RelayLimits = {
   renewMs: 500,
   /** A page is one append for each partition. With pages of 1,000 the broker took twice as much of the processor a row. */
   pageRows: 4_000,
+  pageBytes: 4_194_304,
   moveEveryMs: 250,
   idlePollMs: 20,
   idlePollMaxMs: 100,
@@ -69,6 +72,9 @@ export const relayLimits: RelayLimits = {
   statementMs: 4_500,
   appendMs: 10_000,
 };
+
+/** How a page is read: in packs of rows, of which the database makes one row each. */
+export const relayReads = { packsPerPage: 16, packsPerRead: 4 } as const;
 
 export type LeaseLimits = { readonly leaseMs: number; readonly renewMs: number; readonly statementMs: number };
 

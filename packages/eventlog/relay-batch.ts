@@ -5,49 +5,95 @@
  * therefore ends with a row of its own, and without it was not read to its end.
  */
 import type { Pool, Queryable } from "./dependencies.ts";
+import type { LogRecord } from "./event-log.ts";
+import { type RelayLimits, relayReads } from "./limits.ts";
 import { orAbort } from "./waiting.ts";
 
-/** Five columns of a row's seven: for the driver a column costs more than what is in it. */
-export type OutboxRecord = {
+export type OutboxRecord = LogRecord & {
   readonly id: number;
   /** "<topic>/<partition>". */
   readonly target: string;
-  /** The event's id, 36 characters, and then the key. */
-  readonly eventIdAndKey: string;
-  readonly payload: Uint8Array;
-  readonly headers: Readonly<Record<string, string>>;
 };
 
 export type BatchBounds = { readonly homeRegion: string; readonly from: string; readonly to: string; readonly lastId: number };
-export type BatchRequest = BatchBounds & { readonly pageRows: number };
+export type BatchRequest = BatchBounds & { readonly limits: Pick<RelayLimits, "pageRows" | "pageBytes"> };
+export type BatchPage = { readonly rows: readonly OutboxRecord[]; readonly last: boolean };
 
 /** Above every id that a sequence reaches and still a safe integer. */
 const endMark = Number.MAX_SAFE_INTEGER;
 
 /** @throws when the rows ended before the batch did. */
-export async function* readBatch(sql: Pool, request: BatchRequest, signal: AbortSignal): AsyncGenerator<readonly OutboxRecord[]> {
-  const query = sql<OutboxRecord[]>`
-    SELECT id::float8 AS id, topic || '/' || partition AS target, event_id || key AS "eventIdAndKey", payload, headers
-    FROM ${rowsOfBatch(sql, request)} AS batch
-    UNION ALL SELECT ${endMark}::bigint::float8, '', '', NULL, NULL
-    ORDER BY id`;
-  const pages = query.cursor(request.pageRows)[Symbol.asyncIterator]();
+export async function* readBatch(sql: Pool, request: BatchRequest, signal: AbortSignal): AsyncGenerator<BatchPage> {
+  const pages = readPages(sql, request);
   let next = nextPage(pages);
   try {
     for (;;) {
-      const { value, done } = await orAbort(next, signal);
+      const { value: page, done } = await orAbort(next, signal);
       if (done) throw new Error(`Cannot read the outbox of region "${request.homeRegion}": the connection ended in the middle of a batch`);
-      const complete = value.at(-1)?.id === endMark;
-      const rows = complete ? value.slice(0, -1) : value;
-      // The server reads the next page while this one is sent.
-      if (!complete) next = nextPage(pages);
-      if (rows.length > 0) yield rows;
-      if (complete) return;
+      // The next page is read while this one is sent.
+      if (!page.last) next = nextPage(pages);
+      if (page.rows.length > 0) yield page;
+      if (page.last) return;
     }
   } finally {
     // A page that is still on its way would otherwise keep its connection for ever.
-    void next.catch(() => {}).then(() => pages.return?.());
+    void next.catch(() => {}).then(() => pages.return(undefined));
   }
+}
+
+/** A page ends with the read in which it reaches one of its bounds. */
+async function* readPages(sql: Pool, { limits, ...bounds }: BatchRequest): AsyncGenerator<BatchPage, undefined> {
+  const packRows = Math.ceil(limits.pageRows / relayReads.packsPerPage);
+  let rows: OutboxRecord[] = [];
+  let bytes = 0;
+  for await (const packs of readPacks(sql, bounds, packRows).cursor(relayReads.packsPerRead)) {
+    for (const pack of packs) {
+      rows.push(...unpack(pack));
+      bytes += pack.payloads.length;
+    }
+    const last = rows.at(-1)?.id === endMark;
+    if (last) rows.pop();
+    if (!last && rows.length < limits.pageRows && bytes < limits.pageBytes) continue;
+    yield { rows, last };
+    [rows, bytes] = [[], 0];
+  }
+}
+
+/** Rows as one JSON array of all their columns but the payload, and the payloads end to end. */
+type Pack = { readonly columns: string; readonly payloads: string };
+
+/** The rows of `packRows` ids in one: for the driver a row, and a column of it, costs more than what is in it. */
+function readPacks(sql: Pool, bounds: BatchBounds, packRows: number) {
+  return sql<Pack[]>`
+    SELECT '[' || string_agg(id || ',' || octet_length(payload) || ',' || to_json(topic || '/' || partition) || ',"' || event_id || '",' || to_json(key) || ',' || headers, ',') || ']' AS columns,
+      encode(string_agg(payload, ''), 'base64') AS payloads
+    FROM (
+      SELECT id / ${packRows}::bigint AS pack, id, topic, partition, event_id, key, headers, payload FROM ${rowsOfBatch(sql, bounds)} AS batch
+      UNION ALL SELECT ${endMark}::bigint, ${endMark}::bigint, '', 0, '00000000-0000-0000-0000-000000000000', '', '{}', ''
+      ORDER BY pack, id
+    ) AS rows
+    GROUP BY pack ORDER BY pack`;
+}
+
+type PackedRow = [id: number, bytes: number, target: string, eventId: string, key: string, headers: Record<string, string>];
+const packedColumns = 6;
+
+/** @throws when the rows are out of order: that the database puts them together as they are sorted is its habit, no promise. */
+function unpack(pack: Pack): readonly OutboxRecord[] {
+  const values: PackedRow[number][] = JSON.parse(pack.columns);
+  const payloads = Buffer.from(pack.payloads, "base64");
+  const rows: OutboxRecord[] = [];
+  let end = 0;
+  let before = 0;
+  for (let at = 0; at < values.length; at += packedColumns) {
+    const [id, bytes, target, eventId, key, headers] = values.slice(at, at + packedColumns) as PackedRow;
+    if (id <= before) throw new Error(`Cannot relay: row ${id} of the outbox came after row ${before}`);
+    before = id;
+    headers["event-id"] = eventId;
+    headers["outbox-id"] = String(id);
+    rows.push({ id, target, key, value: payloads.subarray(end, (end += bytes)), headers });
+  }
+  return rows;
 }
 
 /**

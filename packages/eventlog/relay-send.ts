@@ -3,7 +3,7 @@
  * each partition one awaited append at a time. While the log fails it keeps the batch and tries again with jitter.
  */
 import type { HostContext, Pool } from "./dependencies.ts";
-import type { EventLog, LogRecord } from "./event-log.ts";
+import type { EventLog } from "./event-log.ts";
 import type { RelayLimits } from "./limits.ts";
 import { splitToAppends } from "./record-codec.ts";
 import { type OutboxRecord, readBatch } from "./relay-batch.ts";
@@ -38,12 +38,12 @@ export function createBatchSender(deps: BatchSenderDeps): BatchSender {
     let sent = 0;
     for (let failures = 0; ;) {
       try {
-        for await (const page of readBatch(sql, { ...batch, homeRegion, lastId, pageRows: limits.pageRows }, signal)) {
-          await sendPage(deps, page, acknowledged, signal);
+        for await (const { rows, last } of readBatch(sql, { ...batch, homeRegion, lastId, limits }, signal)) {
+          await sendPage(deps, rows, acknowledged, signal);
           failures = 0;
-          lastId = page.at(-1)?.id ?? lastId;
-          sent += page.length;
-          await deps.onPageSent({ rows: page.length, lastId, more: page.length === limits.pageRows }, batch);
+          lastId = rows.at(-1)?.id ?? lastId;
+          sent += rows.length;
+          await deps.onPageSent({ rows: rows.length, lastId, more: !last }, batch);
         }
         return sent;
       } catch (error) {
@@ -62,14 +62,14 @@ async function sendPage(deps: BatchSenderDeps, page: readonly OutboxRecord[], ac
   signal.throwIfAborted();
   const sends = [...Map.groupBy(page, ({ target }) => target)].map(async ([target, rows]) => {
     const already = acknowledged.get(target) ?? 0;
-    for (const append of splitToAppends(rows.filter((row) => row.id > already).map(toRecord))) acknowledged.set(target, await sendAppend(deps, target, append));
+    for (const append of splitToAppends(rows.filter((row) => row.id > already))) acknowledged.set(target, await sendAppend(deps, target, append));
   });
   const failed = (await Promise.allSettled(sends)).find((result) => result.status === "rejected");
   if (failed) throw new LogFailure(`Cannot append to the log of region "${deps.homeRegion}"`, { cause: failed.reason });
 }
 
 /** Answers the id of the last row, now in the log. */
-async function sendAppend({ homeRegion, eventLog, limits }: BatchSenderDeps, target: string, append: readonly RelayedRecord[]): Promise<number> {
+async function sendAppend({ homeRegion, eventLog, limits }: BatchSenderDeps, target: string, append: readonly OutboxRecord[]): Promise<number> {
   const last = append.at(-1);
   if (!last) throw new Error(`Cannot append to the log of region "${homeRegion}": no rows`);
   const slash = target.lastIndexOf("/");
@@ -78,12 +78,3 @@ async function sendAppend({ homeRegion, eventLog, limits }: BatchSenderDeps, tar
   await withDeadline(`append to ${topic}/${partition}`, limits.appendMs, eventLog.append(topic, partition, append));
   return last.id;
 }
-
-type RelayedRecord = LogRecord & { readonly id: number };
-
-function toRecord({ id, eventIdAndKey, payload, headers }: OutboxRecord): RelayedRecord {
-  const eventId = eventIdAndKey.slice(0, uuidLength);
-  return { id, key: eventIdAndKey.slice(uuidLength), value: payload, headers: { ...headers, "event-id": eventId, "outbox-id": String(id) } };
-}
-
-const uuidLength = 36;

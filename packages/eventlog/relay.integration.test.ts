@@ -164,6 +164,24 @@ describe("createRelay()", () => {
     expect(appends).toBeGreaterThan(8);
   }, 20_000);
 
+  test("ends a page where its payloads reach their bound, however few its rows are", async () => {
+    const sizes: number[] = [];
+    const counting: EventLog = {
+      ...log,
+      append(topic, partition, records) {
+        sizes.push(records.length);
+        return log.append(topic, partition, records);
+      },
+    };
+    await appendOutbox(
+      sql,
+      numbers(16).map((key) => ({ ...row(key), payload: new Uint8Array(50_000) })),
+    );
+    await startRelay({ eventLog: () => counting, limits: { pageRows: 16, pageBytes: 200_000 } });
+    await eventually(async () => (await keysIn("ewr")).length === 16);
+    expect(sizes).toEqual([4, 4, 4, 4]);
+  });
+
   test("goes on while a writing transaction stays open, and delivers its row when it commits", async () => {
     const relay = await startRelay();
     const long = await database.sql({ max: 1 }).reserve();
