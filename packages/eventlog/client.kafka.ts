@@ -32,13 +32,19 @@ export function clientOptions({ brokers, clientId, tls, sasl }: BrokerAccess) {
   };
 }
 
-/** Asks again, as often as the limits say and whoever leads by then, when the failure may pass. */
+/**
+ * Asks again, as often as the limits say and whoever leads by then, when the failure may pass; while a leader is only
+ * becoming one, of a topic just made or after an election, for as long as they say.
+ */
 export async function askLeader<T>(client: Base, place: Place, ask: (leader: Connection) => Promise<T>): Promise<T> {
+  const electedByMs = performance.now() + kafkaLimits.electionMs;
   for (let attempt = 0; ; attempt++) {
     try {
       return await ask(await leaderOf(client, place, attempt > 0));
     } catch (error) {
-      if (attempt === kafkaLimits.retries || (error instanceof Error && findErrorBy(error, "canRetry", false) !== null)) throw error;
+      if (error instanceof Error && findErrorBy(error, "canRetry", false) !== null) throw error;
+      const isElecting = apiErrors(error).has("NOT_LEADER_OR_FOLLOWER") && performance.now() < electedByMs;
+      if (attempt >= kafkaLimits.retries && !isElecting) throw error;
       await delay(kafkaLimits.retryDelayMs);
     }
   }

@@ -3,8 +3,6 @@ import { afterAll, afterEach, expect, test } from "bun:test";
 import { existsSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { isAlive } from "./embedded-postgres-data.ts";
 import { kafkaBrokerMissing } from "./kafka-broker.ts";
@@ -24,16 +22,20 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 async function startOwner(...command: readonly string[]): Promise<{ readonly printed: string; kill(): Promise<unknown> }> {
   const owner = Bun.spawn([process.execPath, ...command], { cwd: import.meta.dir, stdio: ["ignore", "pipe", "inherit"] });
   left.push(owner.pid);
-  for await (const printed of createInterface({ input: Readable.fromWeb(owner.stdout) })) {
-    return {
-      printed,
-      kill() {
-        owner.kill("SIGKILL");
-        return owner.exited;
-      },
-    };
+  const output = owner.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let printed = "";
+  while (!printed.includes("\n")) {
+    const { value, done } = await output.read();
+    if (done) throw new Error(`The owner ended with ${await owner.exited} after it had printed "${printed}"`);
+    printed += value;
   }
-  throw new Error(`The owner ended with ${await owner.exited}`);
+  return {
+    printed: printed.slice(0, printed.indexOf("\n")),
+    kill() {
+      owner.kill("SIGKILL");
+      return owner.exited;
+    },
+  };
 }
 
 async function until(met: () => boolean, what: string): Promise<void> {
@@ -90,5 +92,5 @@ test(
     await until(() => existsSync(done), "what was to happen");
     expect(existsSync(cancelled)).toBe(false);
   },
-  endTimeoutMs,
+  startTimeoutMs + endTimeoutMs,
 );
