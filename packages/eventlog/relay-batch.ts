@@ -25,13 +25,13 @@ const endMark = Number.MAX_SAFE_INTEGER;
 /** @throws when the rows ended before the batch did. */
 export async function* readBatch(sql: Pool, request: BatchRequest, signal: AbortSignal): AsyncGenerator<BatchPage> {
   const pages = readPages(sql, request);
-  let next = nextPage(pages);
+  let next = nextOf(pages);
   try {
     for (;;) {
       const { value: page, done } = await orAbort(next, signal);
       if (done) throw new Error(`Cannot read the outbox of region "${request.homeRegion}": the connection ended in the middle of a batch`);
       // The next page is read while this one is sent.
-      if (!page.last) next = nextPage(pages);
+      if (!page.last) next = nextOf(pages);
       if (page.rows.length > 0) yield page;
       if (page.last) return;
     }
@@ -44,18 +44,28 @@ export async function* readBatch(sql: Pool, request: BatchRequest, signal: Abort
 /** A page ends with the read in which it reaches one of its bounds. */
 async function* readPages(sql: Pool, { limits, ...bounds }: BatchRequest): AsyncGenerator<BatchPage, undefined> {
   const packRows = Math.ceil(limits.pageRows / relayReads.packsPerPage);
+  const reads = readPacks(sql, bounds, packRows).cursor(relayReads.packsPerRead)[Symbol.asyncIterator]();
+  let next = nextOf(reads);
   let rows: OutboxRecord[] = [];
   let bytes = 0;
-  for await (const packs of readPacks(sql, bounds, packRows).cursor(relayReads.packsPerRead)) {
-    for (const pack of packs) {
-      rows.push(...unpack(pack));
-      bytes += pack.payloads.length;
+  try {
+    for (;;) {
+      const { value: packs, done } = await next;
+      if (done) return;
+      // The server puts the next packs together while these are taken apart.
+      next = nextOf(reads);
+      for (const pack of packs) {
+        rows.push(...unpack(pack));
+        bytes += pack.payloads.length;
+      }
+      const last = rows.at(-1)?.id === endMark;
+      if (last) rows.pop();
+      if (!last && rows.length < limits.pageRows && bytes < limits.pageBytes) continue;
+      yield { rows, last };
+      [rows, bytes] = [[], 0];
     }
-    const last = rows.at(-1)?.id === endMark;
-    if (last) rows.pop();
-    if (!last && rows.length < limits.pageRows && bytes < limits.pageBytes) continue;
-    yield { rows, last };
-    [rows, bytes] = [[], 0];
+  } finally {
+    void next.catch(() => {}).then(() => reads.return?.());
   }
 }
 
@@ -109,8 +119,8 @@ export function rowsOfBatch(sql: Queryable, { homeRegion, from, to, lastId }: Ba
 }
 
 /** One that fails before anybody waits for it fails whoever does. */
-function nextPage<T>(pages: AsyncIterator<T>): Promise<IteratorResult<T>> {
-  const page = Promise.resolve(pages.next());
-  page.catch(() => {});
-  return page;
+function nextOf<T>(reads: AsyncIterator<T>): Promise<IteratorResult<T>> {
+  const next = Promise.resolve(reads.next());
+  next.catch(() => {});
+  return next;
 }
