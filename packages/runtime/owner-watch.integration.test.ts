@@ -20,7 +20,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs until it is killed; answers the first line that it prints. */
 async function startOwner(...command: readonly string[]): Promise<{ readonly printed: string; kill(): Promise<unknown> }> {
-  const owner = Bun.spawn([process.execPath, ...command], { cwd: import.meta.dir, stdio: ["ignore", "pipe", "inherit"] });
+  // The run of the tests has every process killed whose parent died: nothing would be left to happen.
+  const { BUN_FEATURE_FLAG_NO_ORPHANS: _, ...env } = process.env;
+  const owner = Bun.spawn([process.execPath, ...command], { cwd: import.meta.dir, env, stdio: ["ignore", "pipe", "inherit"] });
   left.push(owner.pid);
   const output = owner.stdout.pipeThrough(new TextDecoderStream()).getReader();
   let printed = "";
