@@ -7,6 +7,7 @@
 import type { Pool, Queryable } from "./dependencies.ts";
 import type { LogRecord } from "./event-log.ts";
 import { type RelayLimits, relayReads } from "./limits.ts";
+import { openIn } from "./relay-cursor.ts";
 import { orAbort } from "./waiting.ts";
 
 export type OutboxRecord = LogRecord & {
@@ -107,15 +108,15 @@ function unpack(pack: Pack): readonly OutboxRecord[] {
 }
 
 /**
- * By index in every partition; what it reads does not grow with what came before `from` or since `to`. Rows of later
- * transactions and of those that were open in `from` are asked for apart: asked for by one OR, a plan that is made before
- * the parameters are known walks every row of the region.
+ * By index in every partition; what it reads does not grow with what came before `from` or since `to`, whenever its plan
+ * was made: rows of later transactions and of those that were open in `from` are asked for apart, for one OR is asked of
+ * every row of the region.
  */
 export function rowsOfBatch(sql: Queryable, { homeRegion, from, to, lastId }: BatchBounds) {
   const inBatch = sql`home_region = ${homeRegion} AND id > ${lastId}::bigint AND pg_visible_in_snapshot(xid, ${to}::text::pg_snapshot)`;
   return sql`(
     SELECT * FROM outbox WHERE ${inBatch} AND xid >= pg_snapshot_xmax(${from}::text::pg_snapshot) AND xid < pg_snapshot_xmax(${to}::text::pg_snapshot)
-    UNION ALL SELECT * FROM outbox WHERE ${inBatch} AND xid = ANY (ARRAY(SELECT pg_snapshot_xip(${from}::text::pg_snapshot))))`;
+    UNION ALL SELECT late.* FROM ${openIn(sql, from)} CROSS JOIN LATERAL (SELECT * FROM outbox WHERE ${inBatch} AND xid = open_xid OFFSET 0) AS late)`;
 }
 
 /** One that fails before anybody waits for it fails whoever does. */

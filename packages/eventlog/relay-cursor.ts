@@ -70,7 +70,15 @@ export function createRelayCursor(sql: Queryable, leaseMs: number): RelayCursor 
  */
 export function anyNotVisibleIn(sql: Queryable, homeRegion: string, snapshot: string) {
   return sql`(coalesce((SELECT xid FROM outbox WHERE home_region = ${homeRegion} ORDER BY xid DESC LIMIT 1) >= pg_snapshot_xmax(${snapshot}::text::pg_snapshot), false)
-    OR EXISTS (SELECT FROM outbox WHERE home_region = ${homeRegion} AND xid = ANY (ARRAY(SELECT pg_snapshot_xip(${snapshot}::text::pg_snapshot)))))`;
+    OR EXISTS (SELECT FROM ${openIn(sql, snapshot)} CROSS JOIN LATERAL (SELECT FROM outbox WHERE home_region = ${homeRegion} AND xid = open_xid OFFSET 0) AS late))`;
+}
+
+/**
+ * Transactions that were open in the snapshot, to be looked up one by one: OFFSET 0 keeps the lookup apart. Asked for by
+ * `xid = ANY`, a plan made while the outbox is small reads all of the region's rows for them, and is kept.
+ */
+export function openIn(sql: Queryable, snapshot: string) {
+  return sql`pg_snapshot_xip(${snapshot}::text::pg_snapshot) AS open_in (open_xid)`;
 }
 
 /** A region's first cursor begins before the first transaction: rows may be older than it. */
