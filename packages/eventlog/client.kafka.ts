@@ -1,6 +1,6 @@
 /**
- * What producers and readers of the Kafka adapter share: how their clients are set up, asking a partition's leader,
- * deadlines, and the names of errors.
+ * What producers and readers of the Kafka adapter share: how their clients are set up, asking a partition's leader, and
+ * the names of errors.
  */
 import { type Base, type Connection, findErrorBy, type SASLOptions } from "@platformatic/kafka";
 import { setTimeout as delay } from "node:timers/promises";
@@ -56,19 +56,6 @@ async function leaderOf(client: Base, { topic, partition }: Place, forceUpdate: 
   const connection = leader < 0 ? undefined : (await client.connectToBrokers([leader])).get(leader);
   if (connection === undefined) throw new Error(`${topic}/${partition} has no leader`);
   return connection;
-}
-
-export async function withDeadline<T>(work: Promise<T>, timeoutMs: number, what: string): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`The ${what} did not finish within ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => {});
-  }
 }
 
 /** The Kafka error names anywhere in an error: the client wraps them in aggregates and causes. */

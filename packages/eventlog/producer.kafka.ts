@@ -6,11 +6,12 @@
  */
 import { createAPI, ProduceAcks, Producer, type Reader, ResponseError, Writer } from "@platformatic/kafka";
 import type { Clock } from "@ridegrid/domain";
-import { apiErrors, askLeader, type BrokerAccess, clientOptions, type Place, withDeadline } from "./client.kafka.ts";
+import { apiErrors, askLeader, type BrokerAccess, clientOptions, type Place } from "./client.kafka.ts";
 import type { LogRecord } from "./event-log.ts";
 import { kafkaLimits } from "./limits.kafka.ts";
 import { type Compression, encodeRecordBatch } from "./record-batch.kafka.ts";
 import { assertAppendFits } from "./record-codec.ts";
+import { withDeadline } from "./waiting.ts";
 
 export type ProducerOptions = BrokerAccess & { readonly compression: Compression; readonly clock: Clock };
 
@@ -35,7 +36,7 @@ export function createProducerSlot(options: ProducerOptions): ProducerSlot {
     const session = (current ??= openSession(options));
     const where = `${place.topic}/${place.partition}`;
     try {
-      await withDeadline(sendBatch(session, place, records, options), kafkaLimits.appendTimeoutMs, `append to ${where}`);
+      await withDeadline(`append to ${where}`, kafkaLimits.appendTimeoutMs, sendBatch(session, place, records, options));
       session.appended += records.length;
       if (session.appended >= kafkaLimits.recordsPerProducer) retire(session);
     } catch (cause) {

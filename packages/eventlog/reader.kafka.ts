@@ -5,10 +5,11 @@
  * A broker answers a connection in the order of its questions, so that a waiting read has a connection to itself.
  */
 import { Consumer, createAPI, ListOffsetTimestamps, type Reader, ResponseError, Writer } from "@platformatic/kafka";
-import { apiErrors, askLeader, type BrokerAccess, clientOptions, type Place, withDeadline } from "./client.kafka.ts";
+import { apiErrors, askLeader, type BrokerAccess, clientOptions, type Place } from "./client.kafka.ts";
 import { OffsetAboveEnd, OffsetBelowStart, type PartitionBounds, type ReadLimits, type StoredRecord } from "./event-log.ts";
 import { kafkaLimits } from "./limits.kafka.ts";
 import { storedRecords } from "./stored-records.kafka.ts";
+import { withDeadline } from "./waiting.ts";
 
 export interface Readers {
   read(place: Place, fromOffset: number, limits: ReadLimits, signal: AbortSignal): Promise<readonly StoredRecord[]>;
@@ -113,7 +114,7 @@ async function fetchBatches(consumer: RawConsumer, place: Place, fromOffset: num
     }
     throw new Error(`Cannot read ${topic}/${partition} from offset ${fromOffset}: ${[...apiErrors(error)].join(", ") || String(error)}`, { cause: error });
   });
-  return withDeadline(fetched, limits.maxWaitMs + kafkaLimits.requestTimeoutMs, `read of ${topic}/${partition}`);
+  return withDeadline(`read ${topic}/${partition}`, limits.maxWaitMs + kafkaLimits.requestTimeoutMs, fetched);
 }
 
 const fetchKey = 1;
@@ -173,11 +174,8 @@ async function offsetAt(consumer: RawConsumer, place: Place, timeMs: number): Pr
 }
 
 async function listOffset(consumer: RawConsumer, { topic, partition }: Place, timestamp: bigint): Promise<number> {
-  const listed = withDeadline(
-    consumer.listOffsets({ topics: [topic], partitions: { [topic]: [partition] }, timestamp }),
-    kafkaLimits.appendTimeoutMs,
-    `offsets of ${topic}/${partition}`,
-  );
+  const asked = consumer.listOffsets({ topics: [topic], partitions: { [topic]: [partition] }, timestamp });
+  const listed = withDeadline(`list offsets of ${topic}/${partition}`, kafkaLimits.appendTimeoutMs, asked);
   const offset = (await listed).get(topic)?.[partition];
   if (offset === undefined) throw new Error(`The broker did not say an offset of ${topic}/${partition}`);
   return Number(offset);
