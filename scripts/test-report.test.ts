@@ -3,10 +3,11 @@ import { expect, test } from "bun:test";
 import { parseTestReport, totalsOf } from "./test-report.ts";
 
 const xml = `<?xml version="1.0" encoding="UTF-8"?>
-<testsuites name="bun test" tests="4" failures="1" skipped="1">
+<testsuites name="bun test" tests="5" failures="2" skipped="1">
   <testsuite name="b.test.ts" file="b.test.ts">
     <testcase name="holds" classname="" time="0.5" file="b.test.ts" line="1" assertions="1" />
-    <testcase name="breaks" time="0.25" file="b.test.ts"><failure type="AssertionError" /></testcase>
+    <testcase name="breaks" time="0.25" file="b.test.ts"><failure type="AssertionError" message="0 &lt; 1&#10;&amp;lt;">Error: 0</failure></testcase>
+    <testcase name="breaks too" time="0" file="b.test.ts"><error type="Error" /></testcase>
   </testsuite>
   <testsuite name="a.test.ts" file="a.test.ts">
     <testcase name="needs &quot;java&quot; &amp; more" time="0" file="a.test.ts"><skipped /></testcase>
@@ -14,11 +15,20 @@ const xml = `<?xml version="1.0" encoding="UTF-8"?>
   </testsuite>
 </testsuites>`;
 
-test("parseTestReport() counts each file's tests and keeps the names of what was skipped", () => {
+test("parseTestReport() counts each file's tests, keeps the names of what was skipped, and tells why what failed did", () => {
   const suites = parseTestReport(xml);
   expect(suites).toEqual([
-    { file: "a.test.ts", passed: 1, failed: 0, skipped: ['needs "java" & more'], seconds: 0 },
-    { file: "b.test.ts", passed: 1, failed: 1, skipped: [], seconds: 0.75 },
+    { file: "a.test.ts", passed: 1, failed: [], skipped: ['needs "java" & more'], seconds: 0 },
+    {
+      file: "b.test.ts",
+      passed: 1,
+      failed: [
+        { name: "breaks", message: "0 < 1\n&lt;" },
+        { name: "breaks too", message: "no message" },
+      ],
+      skipped: [],
+      seconds: 0.75,
+    },
   ]);
-  expect(totalsOf(suites)).toEqual({ passed: 2, failed: 1, skipped: 1 });
+  expect(totalsOf(suites)).toEqual({ passed: 2, failed: 2, skipped: 1 });
 });

@@ -2,7 +2,8 @@
  * Runs every test of the tree against one Postgres server of its own, and ends with `N passed, N failed, N skipped`.
  *
  * `bun run test [FILE OR PATTERN…]`. Files run side by side in processes, each test on a database of its own. Skipped
- * tests are listed at the end by their names, which say why. The server and its folder go away however this ends.
+ * tests are listed at the end by their names, which say why; failed ones again with what they said. The server and its
+ * folder go away however this ends.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
@@ -13,6 +14,8 @@ import { parseTestReport, type Suite, totalsOf } from "./test-report.ts";
 const root = dirname(import.meta.dir);
 /** All of them: a run that hangs must still say what it saw. */
 const runTimeoutMs = 20 * 60_000;
+/** Of what a failed test said, at the end: it stands whole where the test ran. */
+const failureCharsMax = 4_000;
 
 const folder = mkdtempSync(join(tmpdir(), "ridegrid-report-"));
 const server = await startTestServer();
@@ -60,12 +63,13 @@ function readReport(path: string): readonly Suite[] {
 
 function print(suites: readonly Suite[], code: number): void {
   const lines = suites.map(
-    (suite) => `${suite.file}: ${suite.passed} passed, ${suite.failed} failed, ${suite.skipped.length} skipped (${suite.seconds.toFixed(1)} s)`,
+    (suite) => `${suite.file}: ${suite.passed} passed, ${suite.failed.length} failed, ${suite.skipped.length} skipped (${suite.seconds.toFixed(1)} s)`,
   );
   const skipped = suites.flatMap((suite) => suite.skipped.map((name) => `skipped: ${suite.file}: ${name}`));
+  const failures = suites.flatMap((suite) => suite.failed.map(({ name, message }) => `failed: ${suite.file}: ${name}\n${message.slice(0, failureCharsMax)}`));
   const totals = totalsOf(suites);
   // A file that does not load, or a run cut short, fails no test by name; it must not read as a success.
   const failed = totals.failed === 0 && code !== 0 ? 1 : totals.failed;
   if (failed !== totals.failed) process.stdout.write(`\nbun test ended with ${code} without naming a failed test: see above\n`);
-  process.stdout.write(`\n${[...lines, ...skipped].join("\n")}\n${totals.passed} passed, ${failed} failed, ${totals.skipped} skipped\n`);
+  process.stdout.write(`\n${[...lines, ...skipped, ...failures].join("\n")}\n${totals.passed} passed, ${failed} failed, ${totals.skipped} skipped\n`);
 }

@@ -9,3 +9,6 @@ export const testPoolSizeDefault = 4;
 export const testServerConnectionsMax = 300;
 /** Positions in one record of a made-up fleet: as many as ingest puts into one. */
 export const fleetRowsPerRecordMax = 2_000;
+/** Below what Linux (32,768) and others (49,152) hand out by themselves, and above what the mesh listens on. */
+export const fixedPortMin = 12_000;
+export const fixedPorts = 20_000;
