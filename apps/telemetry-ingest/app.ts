@@ -42,7 +42,7 @@ export function createTelemetryIngest(deps: TelemetryIngestDeps): TelemetryInges
     eventLog,
     topic,
     partition: markets[0]?.partition ?? 0,
-    onChange: (detail) => context.logger.info({ detail }, "the event log's reachability changed"),
+    onChange: (detail) => (detail === "" ? context.logger.info("the event log answers") : context.logger.warn({ detail }, "the event log does not answer")),
   });
   const buffers = new Map(markets.map((market) => [market.marketId, bufferOf(market, { context, eventLog, topic, marks, log })]));
   const judged = context.meter.createCounter("telemetry_positions", { description: "Reported positions by outcome" });
