@@ -12,11 +12,13 @@ export interface AcknowledgementPace {
   add(speaker: Speaker, urgent: boolean): void;
 }
 
-/** One sweep looks for who is due, not a timer each. */
+/** One sweep looks for who is due, not a timer each; and the time is read once for all who come in one turn. */
 export function createAcknowledgementPace({ intervalMs }: { readonly intervalMs: number }): AcknowledgementPace {
   const later = new Set<Speaker>();
-  let soon = new Set<Speaker>();
+  let urgentNow = new Set<Speaker>();
+  let come: Speaker[] = [];
   let sweeper: ReturnType<typeof setTimeout> | undefined;
+  let flushing = false;
 
   function speak(speaker: Speaker, nowMs: number): void {
     later.delete(speaker);
@@ -25,10 +27,18 @@ export function createAcknowledgementPace({ intervalMs }: { readonly intervalMs:
   }
 
   function flush(): void {
+    flushing = false;
     const nowMs = performance.now();
-    const due = soon;
-    soon = new Set();
-    for (const speaker of due) speak(speaker, nowMs);
+    const [urgent, others] = [urgentNow, come];
+    urgentNow = new Set();
+    come = [];
+    for (const speaker of urgent) speak(speaker, nowMs);
+    for (const speaker of others) {
+      if (urgent.has(speaker)) continue;
+      if (nowMs - speaker.saidAtMs >= intervalMs) speak(speaker, nowMs);
+      else later.add(speaker);
+    }
+    if (later.size > 0) sweeper ??= setTimeout(sweep, acknowledgeSweepMs);
   }
 
   function sweep(): void {
@@ -39,13 +49,11 @@ export function createAcknowledgementPace({ intervalMs }: { readonly intervalMs:
 
   return {
     add(speaker, urgent) {
-      if (urgent || performance.now() - speaker.saidAtMs >= intervalMs) {
-        if (soon.size === 0) setImmediate(flush);
-        soon.add(speaker);
-      } else {
-        later.add(speaker);
-        sweeper ??= setTimeout(sweep, acknowledgeSweepMs);
-      }
+      if (urgent) urgentNow.add(speaker);
+      else come.push(speaker);
+      if (flushing) return;
+      flushing = true;
+      setImmediate(flush);
     },
   };
 }

@@ -35,6 +35,9 @@ const position = (sequence: number, location: Location | undefined = nyc) => ({
   ...(location && { location }),
 });
 
+/** No number of JavaScript's is this sequence. */
+const beyondNumbers = 2n ** 53n + 1n;
+
 /** Makes everything durable, and says which region took which driver's sequences. */
 function durableIngest(taken: string[]): NonNullable<Behind["ingest"]> {
   return (region) => ({
@@ -86,6 +89,7 @@ describe("ReportPositions", () => {
       position(4, { latitude: 0, longitude: 0 }),
       position(5, { latitude: 99, longitude: 0 }),
       { ...position(6), location: { latitude: Number.NaN, longitude: 0 } },
+      { ...position(7), sequence: beyondNumbers },
     ];
     const answer = await client.reportPositions({ positions }, withBearer(await gateway.token("driver", "d-1")));
     expect(taken.toSorted()).toEqual(["ewr/d-1:1,2", "lhr/d-1:3"]);
@@ -94,6 +98,7 @@ describe("ReportPositions", () => {
       [4n, PositionRejection.OUTSIDE_SERVICE_AREA],
       [5n, PositionRejection.OUT_OF_RANGE],
       [6n, PositionRejection.OUT_OF_RANGE],
+      [beyondNumbers, PositionRejection.OUT_OF_RANGE],
     ]);
   });
 
@@ -106,7 +111,7 @@ describe("ReportPositions", () => {
           const stream = ++streams;
           for await (const page of requests) {
             if (stream < 3) throw apiError("DEPENDENCY_AWAY", "the log is away");
-            taken.push(...page.driverIds);
+            taken.push(...runsIn(page).map(({ driverId }) => driverId));
             yield durable(page);
           }
         },
@@ -187,8 +192,9 @@ describe("StreamPositions", () => {
     const ingest: Behind["ingest"] = () => ({
       async *forwardPositions(requests: AsyncIterable<ForwardPositionsRequest>) {
         for await (const page of requests) {
-          const supersededRuns = runsIn(page).flatMap(({ run, streamId }) => (streamId < newest ? [run] : []));
-          newest = page.streamIds.reduce((highest, streamId) => (streamId > highest ? streamId : highest), newest);
+          const runs = runsIn(page);
+          const supersededRuns = runs.flatMap(({ run, streamId }) => (streamId < newest ? [run] : []));
+          newest = runs.reduce((highest, { streamId }) => (streamId > highest ? streamId : highest), newest);
           yield { ...durable(page), supersededRuns };
         }
       },

@@ -5,7 +5,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl, Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
-import { CoordinatorService, IngestService, MatchingService, StateService } from "@ridegrid/contracts";
+import { columnsIn, CoordinatorService, IngestService, MatchingService, StateService } from "@ridegrid/contracts";
 import type { ForwardPositionsRequest, ForwardPositionsResponseSchema } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { RideSchema, RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
 import { apiError, callerOf, createInMemoryTransport, createServiceDirectory, type ServiceDirectory } from "@ridegrid/rpc";
@@ -96,19 +96,21 @@ export function coordinatorWith(rides: readonly ReturnType<typeof ride>[]): Part
 }
 
 /** The runs of a page of positions, as ingest reads them. */
-export function runsIn({ driverIds, streamIds, runLengths, sequences }: ForwardPositionsRequest) {
+export function runsIn(page: ForwardPositionsRequest) {
+  const { sequences } = columnsIn(page);
   let row = 0;
-  return driverIds.map((driverId, run) => {
-    const from = row;
-    row += runLengths[run] ?? 0;
-    return { run, driverId, streamId: streamIds[run] ?? "", sequences: sequences.slice(from, row) };
+  let at = 0;
+  const nextId = (length = 0): string => page.ids.slice(at, (at += length));
+  return page.runLengths.map((length, run) => {
+    const [driverId, streamId] = [nextId(page.driverIdLengths[run]), nextId(page.streamIdLengths[run])];
+    return { run, driverId, streamId, sequences: [...sequences.subarray(row, (row += length))] };
   });
 }
 
 /** The answer that makes a whole page durable. */
 export function durable(page: ForwardPositionsRequest): MessageInitShape<typeof ForwardPositionsResponseSchema> {
   const runs = runsIn(page);
-  return { pageId: page.pageId, runs: runs.map(({ run }) => run), ackedSequences: runs.map(({ sequences }) => sequences.at(-1) ?? 0n) };
+  return { pageId: page.pageId, runs: runs.map(({ run }) => run), durableSequences: runs.map(({ sequences }) => sequences.at(-1) ?? 0) };
 }
 
 /** A stream read message by message. */

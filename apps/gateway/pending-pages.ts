@@ -2,10 +2,9 @@
  * Pages of positions on their way to one ingest: filled, sent, and kept until each of their runs is answered. Bounded by
  * positions; one sweep looks for what waits too long, not a timer each.
  */
-import { create } from "@bufbuild/protobuf";
-import { appendRun, type PositionRun } from "@ridegrid/contracts";
+import { positionPage, type PositionRun } from "@ridegrid/contracts";
 import type { RejectedPosition } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
-import { type ForwardPositionsRequest, ForwardPositionsRequestSchema, type ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
+import type { ForwardPositionsRequest, ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError } from "@ridegrid/rpc";
 import { forwardTimeoutMs, forwardStreamTimeoutMs, pageSweepMs, positionsForwardedMax } from "./limits.ts";
 
@@ -14,45 +13,54 @@ export type Run = PositionRun & {
   readonly settle: (fate: RunFate) => void;
 };
 
-/** `ackedSequence` is 0n while nothing of the driver is durable. What failed is not acknowledged. */
+/** `ackedSequence` is 0 while nothing of the driver is durable. What failed is not acknowledged. */
 export type RunFate =
-  | { readonly kind: "answered"; readonly ackedSequence: bigint; readonly rejected: readonly RejectedPosition[]; readonly superseded: boolean }
+  | { readonly kind: "answered"; readonly ackedSequence: number; readonly rejected: readonly RejectedPosition[]; readonly superseded: boolean }
   | { readonly kind: "failed"; readonly error: unknown };
 
 export interface PendingPages {
   /** Without pages nothing waits. */
   readonly size: number;
-  ids(): readonly bigint[];
-  /** Undefined once it was answered or is late. */
-  get(pageId: bigint): ForwardPositionsRequest | undefined;
+  ids(): readonly number[];
+  has(pageId: number): boolean;
+  /** What is to be sent; runs are added no more then. Undefined once it was answered or is late. */
+  message(pageId: number): ForwardPositionsRequest | undefined;
   /** A new, empty page. */
-  open(): bigint;
+  open(): number;
   /** How many positions the page has with this run; undefined when too many wait, and the run was told so. */
-  add(pageId: bigint, run: Run): number | undefined;
+  add(pageId: number, run: Run): number | undefined;
   resolve(answer: ForwardPositionsResponse): void;
   rejectAll(error: unknown): void;
 }
 
-type Page = { readonly message: ForwardPositionsRequest; readonly runs: (Run | undefined)[]; unanswered: number; readonly openedAtMs: number };
+type Page = {
+  readonly openedAtMs: number;
+  readonly runs: Run[];
+  /** Of each run, whether it is. */
+  readonly answered: boolean[];
+  unanswered: number;
+  positions: number;
+  message: ForwardPositionsRequest | undefined;
+};
 
 export function createPendingPages(): PendingPages {
-  const pages = new Map<bigint, Page>();
-  let lastPageId = 0n;
+  const pages = new Map<number, Page>();
+  let lastPageId = 0;
   let positions = 0;
   let sweeper: ReturnType<typeof setTimeout> | undefined;
 
-  function settle(pageId: bigint, page: Page, index: number, fate: RunFate): void {
+  function settle(pageId: number, page: Page, index: number, fate: RunFate): void {
     const run = page.runs[index];
-    if (run === undefined) return;
-    page.runs[index] = undefined;
+    if (run === undefined || page.answered[index] === true) return;
+    page.answered[index] = true;
     positions -= run.positions.length;
     if (--page.unanswered === 0) pages.delete(pageId);
     run.settle(fate);
   }
 
-  function fail(pageId: bigint, page: Page, error: unknown, which: (run: Run) => boolean = () => true): void {
+  function fail(pageId: number, page: Page, error: unknown, which: (run: Run) => boolean = () => true): void {
     page.runs.forEach((run, index) => {
-      if (run !== undefined && which(run)) settle(pageId, page, index, { kind: "failed", error });
+      if (which(run)) settle(pageId, page, index, { kind: "failed", error });
     });
   }
 
@@ -74,10 +82,14 @@ export function createPendingPages(): PendingPages {
       return pages.size;
     },
     ids: () => [...pages.keys()],
-    get: (pageId) => pages.get(pageId)?.message,
+    has: (pageId) => pages.has(pageId),
+    message(pageId) {
+      const page = pages.get(pageId);
+      return page && (page.message ??= positionPage(BigInt(pageId), page.runs));
+    },
     open() {
       const pageId = ++lastPageId;
-      pages.set(pageId, { message: create(ForwardPositionsRequestSchema, { pageId }), runs: [], unanswered: 0, openedAtMs: performance.now() });
+      pages.set(pageId, { openedAtMs: performance.now(), runs: [], answered: [], unanswered: 0, positions: 0, message: undefined });
       sweeper ??= setTimeout(sweep, pageSweepMs);
       return pageId;
     },
@@ -89,19 +101,24 @@ export function createPendingPages(): PendingPages {
       }
       positions += run.positions.length;
       page.runs.push(run);
+      page.answered.push(false);
       page.unanswered++;
-      appendRun(page.message, run);
-      return page.message.sequences.length;
+      return (page.positions += run.positions.length);
     },
-    resolve(answer) {
-      const page = pages.get(answer.pageId);
+    resolve({ pageId: id, runs, durableSequences, supersededRuns, rejected }) {
+      const pageId = Number(id);
+      const page = pages.get(pageId);
       if (page === undefined) return;
-      const rejectedOf = answer.rejected.length === 0 ? undefined : rejectedIn(answer);
-      answer.runs.forEach((run, index) => {
-        const rejected = rejectedOf?.get(run) ?? none;
-        const superseded = answer.supersededRuns.includes(run);
-        settle(answer.pageId, page, run, { kind: "answered", ackedSequence: answer.ackedSequences[index] ?? 0n, rejected, superseded });
-      });
+      const rejectedOf = rejected.length === 0 ? undefined : rejectedIn(rejected);
+      const superseded = supersededRuns.length === 0 ? undefined : new Set(supersededRuns);
+      runs.forEach((run, index) =>
+        settle(pageId, page, run, {
+          kind: "answered",
+          ackedSequence: durableSequences[index] ?? 0,
+          rejected: rejectedOf?.get(run) ?? none,
+          superseded: superseded?.has(run) ?? false,
+        }),
+      );
     },
     rejectAll(error) {
       for (const [pageId, page] of pages) fail(pageId, page, error);
@@ -111,7 +128,7 @@ export function createPendingPages(): PendingPages {
 
 const none: readonly RejectedPosition[] = [];
 
-function rejectedIn({ rejected }: ForwardPositionsResponse): ReadonlyMap<number, readonly RejectedPosition[]> {
+function rejectedIn(rejected: ForwardPositionsResponse["rejected"]): ReadonlyMap<number, readonly RejectedPosition[]> {
   const rejectedOf = new Map<number, RejectedPosition[]>();
   for (const { run, position } of rejected) {
     if (position === undefined) continue;

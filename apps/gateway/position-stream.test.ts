@@ -32,7 +32,7 @@ function openDriver({ intervalMs = never, writable = true }: { readonly interval
     });
   const stream = open();
   const settle = (sequence: number, rejected: readonly RejectedPosition[] = [], superseded = false): void =>
-    fates.shift()?.({ kind: "answered", ackedSequence: BigInt(sequence), rejected, superseded });
+    fates.shift()?.({ kind: "answered", ackedSequence: sequence, rejected, superseded });
   return {
     stream,
     open,

@@ -31,7 +31,7 @@ export interface PositionStream {
 
 export interface StreamPeer {
   /** False: the peer takes no more until `drained`. */
-  acknowledge(ackedSequence: bigint, rejected: readonly RejectedPosition[]): boolean;
+  acknowledge(ackedSequence: number, rejected: readonly RejectedPosition[]): boolean;
   resume(): void;
 }
 
@@ -86,7 +86,7 @@ function createStream({ submit, pace, charge, source, peer, left }: StreamDeps):
   // Whoever reads it may come later than its end.
   ended.catch(() => {});
   let rejected: RejectedPosition[] = [];
-  let ackedSequence = 0n;
+  let ackedSequence = 0;
   let inFlight = 0;
   let unsaid = 0;
   let writable = true;

@@ -24,7 +24,7 @@ function ingestOf(taken: Map<string, number[]>, held: () => Promise<void> = asyn
       async *forwardPositions(requests: AsyncIterable<ForwardPositionsRequest>) {
         for await (const page of requests) {
           await held();
-          for (const { driverId, sequences } of runsIn(page)) taken.set(driverId, [...(taken.get(driverId) ?? []), ...sequences.map(Number)]);
+          for (const { driverId, sequences } of runsIn(page)) taken.set(driverId, [...(taken.get(driverId) ?? []), ...sequences]);
           yield durable(page);
         }
       },

@@ -24,7 +24,7 @@ export type PositionsForwarderDeps = { readonly ingest: () => Client<typeof Inge
 
 export function createPositionsForwarder(deps: PositionsForwarderDeps): PositionsForwarder {
   const link: Link = { ...deps, pending: createPendingPages(), queue: createSendQueue(), closed: new AbortController() };
-  let filling: { readonly pageId: bigint; readonly timer: ReturnType<typeof setTimeout> } | undefined;
+  let filling: { readonly pageId: number; readonly timer: ReturnType<typeof setTimeout> } | undefined;
   let running = false;
 
   /** Runs while there is something to answer; the stream it has open is kept after that. */
@@ -52,7 +52,7 @@ export function createPositionsForwarder(deps: PositionsForwarderDeps): Position
     forward(one) {
       if (link.closed.signal.aborted) return one.settle({ kind: "failed", error: draining() });
       // Its page may have failed with all others.
-      if (filling !== undefined && link.pending.get(filling.pageId) === undefined) sendPage();
+      if (filling !== undefined && !link.pending.has(filling.pageId)) sendPage();
       // Company on the way costs a driver little time, and saves both ends most of a message's price.
       filling ??= { pageId: link.pending.open(), timer: setTimeout(sendPage, pageWaitMs) };
       const positions = link.pending.add(filling.pageId, one);
@@ -69,7 +69,7 @@ export function createPositionsForwarder(deps: PositionsForwarderDeps): Position
 type Link = PositionsForwarderDeps & { readonly pending: PendingPages; readonly queue: SendQueue; readonly closed: AbortController };
 
 /** Whether anything was answered before the stream broke. */
-async function oneStream(link: Link, filling: bigint | undefined): Promise<boolean> {
+async function oneStream(link: Link, filling: number | undefined): Promise<boolean> {
   const left = new AbortController();
   const signal = AbortSignal.any([left.signal, link.closed.signal]);
   link.queue.startOver(link.pending.ids().filter((pageId) => pageId !== filling));
@@ -90,7 +90,7 @@ async function oneStream(link: Link, filling: bigint | undefined): Promise<boole
 
 async function* requests({ queue, pending }: Link, signal: AbortSignal) {
   for await (const pageId of queue.read(signal)) {
-    const page = pending.get(pageId);
+    const page = pending.message(pageId);
     if (page !== undefined) yield page;
   }
 }

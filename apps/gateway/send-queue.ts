@@ -1,14 +1,14 @@
 /** Ids of pages waiting to be sent on the one stream there is; a new stream starts over with what has no answer. */
 export interface SendQueue {
-  push(pageId: bigint): void;
-  startOver(pageIds: readonly bigint[]): void;
+  push(pageId: number): void;
+  startOver(pageIds: readonly number[]): void;
   /** Ends when the signal aborts. One reader at a time. */
-  read(signal: AbortSignal): AsyncIterable<bigint>;
+  read(signal: AbortSignal): AsyncIterable<number>;
 }
 
 /** Bounded by its user: only ids of pending pages are pushed, and those are bounded. */
 export function createSendQueue(): SendQueue {
-  let unsent: bigint[] = [];
+  let unsent: number[] = [];
   let wake = (): void => {};
   return {
     push(pageId) {

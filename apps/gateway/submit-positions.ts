@@ -11,8 +11,8 @@ import type { PositionsForwarder, RunFate } from "./positions-forwarder.ts";
 
 /** `streamId` is empty for a unary call. */
 export type PositionSource = { readonly driverId: string; readonly streamId: string };
-/** `ackedSequence` is 0n while nothing of the driver is durable; `superseded` when a newer stream of the driver is known. */
-export type PositionsFate = { readonly ackedSequence: bigint; readonly rejected: readonly RejectedPosition[]; readonly superseded: boolean };
+/** `ackedSequence` is 0 while nothing of the driver is durable; `superseded` when a newer stream of the driver is known. */
+export type PositionsFate = { readonly ackedSequence: number; readonly rejected: readonly RejectedPosition[]; readonly superseded: boolean };
 
 export interface SubmitPositions {
   /**
@@ -32,10 +32,14 @@ export type SubmitPositionsDeps = {
 
 export function createSubmitPositions({ regions, serving, forwarder }: SubmitPositionsDeps): SubmitPositions {
   const each: SubmitPositions["each"] = ({ driverId, streamId }, positions, begin) => {
-    for (const { market, positions: run } of byMarket(regions, positions)) {
+    for (let from = 0; from < positions.length;) {
+      const market = marketOf(regions, positions[from]);
+      const to = endOfRun(regions, positions, from);
+      const run = from === 0 && to === positions.length ? positions : positions.slice(from, to);
       const settle = begin(run.length);
-      if (market === undefined) settle({ kind: "answered", ackedSequence: 0n, rejected: run.map(rejection), superseded: false });
+      if (market === undefined) settle({ kind: "answered", ackedSequence: 0, rejected: run.map(rejection), superseded: false });
       else forwarder(serving.of(market.homeRegion)).forward({ driverId, streamId, positions: run, settle });
+      from = to;
     }
   };
   return {
@@ -53,7 +57,7 @@ export function createSubmitPositions({ regions, serving, forwarder }: SubmitPos
 }
 
 function joined(fates: readonly RunFate[]): PositionsFate {
-  let ackedSequence = 0n;
+  let ackedSequence = 0;
   let superseded = false;
   const rejected: RejectedPosition[] = [];
   for (const fate of fates) {
@@ -65,21 +69,21 @@ function joined(fates: readonly RunFate[]): PositionsFate {
   return { ackedSequence, rejected: rejected.sort((a, b) => Number(a.sequence - b.sequence)), superseded };
 }
 
-type Run = { readonly market: RegionMarket | undefined; readonly positions: ReportedPosition[] };
+/** Where positions of one market, or of none, end that follow one another. */
+function endOfRun(regions: Regions, positions: readonly ReportedPosition[], from: number): number {
+  if (positions.length === 1) return 1;
+  const marketId = marketOf(regions, positions[from])?.marketId;
+  let to = from + 1;
+  while (to < positions.length && marketOf(regions, positions[to])?.marketId === marketId) to++;
+  return to;
+}
 
-/** Positions in order, cut where the market changes; without a market where there is none. */
-function byMarket(regions: Regions, positions: readonly ReportedPosition[]): readonly Run[] {
-  const runs: Run[] = [];
-  let last: Run | undefined;
-  for (const position of positions) {
-    const market = regions.marketAt(position);
-    if (last === undefined || last.market?.marketId !== market?.marketId) runs.push((last = { market, positions: [] }));
-    last.positions.push(position);
-  }
-  return runs;
+/** Of a position with a sequence that others can work with. */
+function marketOf(regions: Regions, position: ReportedPosition | undefined): RegionMarket | undefined {
+  return position !== undefined && Number.isSafeInteger(Number(position.sequence)) ? regions.marketAt(position) : undefined;
 }
 
 function rejection({ sequence, latitude, longitude }: ReportedPosition): RejectedPosition {
-  const onGlobe = Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180;
-  return create(RejectedPositionSchema, { sequence, reason: onGlobe ? PositionRejection.OUTSIDE_SERVICE_AREA : PositionRejection.OUT_OF_RANGE });
+  const inRange = Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180 && Number.isSafeInteger(Number(sequence));
+  return create(RejectedPositionSchema, { sequence, reason: inRange ? PositionRejection.OUTSIDE_SERVICE_AREA : PositionRejection.OUT_OF_RANGE });
 }

@@ -11,26 +11,24 @@ import { accuracyMaxMeters, positionAgeMaxMs, positionAheadMaxMs, speedMaxMps } 
 /** Where a driver's reports stand. `receivedAtMs` is this process's corrected clock, `observedAtMs` the device's. */
 export type Mark = { readonly sequence: number; readonly observedAtMs: number; readonly receivedAtMs: number };
 
-export type GoodPosition = Mark & Omit<ReportedPosition, "sequence">;
+export type ReceivedPosition = Mark & Omit<ReportedPosition, "sequence">;
 
-export type Judgement =
-  | { readonly kind: "good"; readonly position: GoodPosition }
-  | { readonly kind: "lapsed"; readonly position: GoodPosition }
-  | { readonly kind: "rejected"; readonly reason: PositionRejection };
+export type Judgement = { readonly kind: "good" } | { readonly kind: "lapsed" } | { readonly kind: "rejected"; readonly reason: PositionRejection };
 
-export function judgePosition(reported: ReportedPosition, last: Mark | null, nowMs: number): Judgement {
-  const { latitude, longitude, headingDegrees, speedMps, accuracyM, observedAtMs } = reported;
-  const sequence = Number(reported.sequence);
-  if (!inRange(reported) || !Number.isSafeInteger(sequence) || sequence < 0) return rejected(PositionRejection.OUT_OF_RANGE);
+export function judgePosition(received: ReceivedPosition, last: Mark | null): Judgement {
+  const { sequence, accuracyM, observedAtMs, receivedAtMs } = received;
+  if (!inRange(received) || !Number.isSafeInteger(sequence) || sequence < 0) return rejected(PositionRejection.OUT_OF_RANGE);
   if (accuracyM > accuracyMaxMeters) return rejected(PositionRejection.TOO_INACCURATE);
-  if (observedAtMs < nowMs - positionAgeMaxMs) return rejected(PositionRejection.TOO_OLD);
-  if (observedAtMs > nowMs + positionAheadMaxMs) return rejected(PositionRejection.IN_THE_FUTURE);
-  const position: GoodPosition = { sequence, observedAtMs, receivedAtMs: nowMs, latitude, longitude, headingDegrees, speedMps, accuracyM };
-  if (last === null || (sequence > last.sequence && observedAtMs >= last.observedAtMs)) return { kind: "good", position };
+  if (observedAtMs < receivedAtMs - positionAgeMaxMs) return rejected(PositionRejection.TOO_OLD);
+  if (observedAtMs > receivedAtMs + positionAheadMaxMs) return rejected(PositionRejection.IN_THE_FUTURE);
+  if (last === null || (sequence > last.sequence && observedAtMs >= last.observedAtMs)) return good;
   // Seen later than the last one and yet numbered below it: a new shift counts from the start again.
-  if (observedAtMs > last.observedAtMs) return { kind: "lapsed", position };
+  if (observedAtMs > last.observedAtMs) return lapsed;
   return rejected(PositionRejection.OUT_OF_ORDER);
 }
+
+const good: Judgement = { kind: "good" };
+const lapsed: Judgement = { kind: "lapsed" };
 
 /**
  * Whether a shift that began then is newer than the last believed position, which is of an older shift in that case.
@@ -40,7 +38,7 @@ export function isNewShift(shiftStartedAtMs: number, last: Mark): boolean {
   return shiftStartedAtMs > Math.min(last.observedAtMs, last.receivedAtMs);
 }
 
-function inRange({ latitude, longitude, headingDegrees, speedMps, accuracyM, observedAtMs }: ReportedPosition): boolean {
+function inRange({ latitude, longitude, headingDegrees, speedMps, accuracyM, observedAtMs }: ReceivedPosition): boolean {
   // Comparisons with NaN are false.
   const onGlobe = Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180;
   return (

@@ -6,11 +6,11 @@
  */
 import type { EventLog, LogRecord } from "@ridegrid/eventlog";
 import { appendTimeoutMs, driversPerFlushMax, flushIntervalMs } from "./limits.ts";
-import type { GoodPosition } from "./judge-position.ts";
+import type { ReceivedPosition } from "./judge-position.ts";
 
 export interface MarketBuffer {
   /** Settles when this position, or a newer one of the driver's in its place, is durable; null when there is no room. */
-  add(driverId: string, position: GoodPosition): Promise<void> | null;
+  add(driverId: string, position: ReceivedPosition): Promise<void> | null;
   /** Appends what waits without waiting for more, and settles with it. Never rejects. */
   drain(): Promise<void>;
 }
@@ -19,12 +19,12 @@ export type MarketBufferDeps = {
   readonly eventLog: EventLog;
   readonly topic: string;
   readonly partition: number;
-  readonly encode: (positions: ReadonlyMap<string, GoodPosition>) => readonly LogRecord[];
-  readonly onDurable: (positions: ReadonlyMap<string, GoodPosition>) => void;
-  readonly onFailed: (positions: ReadonlyMap<string, GoodPosition>, cause: unknown) => void;
+  readonly encode: (positions: ReadonlyMap<string, ReceivedPosition>) => readonly LogRecord[];
+  readonly onDurable: (positions: ReadonlyMap<string, ReceivedPosition>) => void;
+  readonly onFailed: (positions: ReadonlyMap<string, ReceivedPosition>, cause: unknown) => void;
 };
 
-type Batch = { readonly positions: Map<string, GoodPosition>; readonly done: PromiseWithResolvers<void> };
+type Batch = { readonly positions: Map<string, ReceivedPosition>; readonly done: PromiseWithResolvers<void> };
 
 export function createMarketBuffer(deps: MarketBufferDeps): MarketBuffer {
   let waiting: Batch | null = null;

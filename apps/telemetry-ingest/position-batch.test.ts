@@ -3,11 +3,11 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { PositionBatchSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
 import { createTestContext } from "@ridegrid/testing";
 import { expect, test } from "bun:test";
-import type { GoodPosition } from "./judge-position.ts";
+import type { ReceivedPosition } from "./judge-position.ts";
 import { positionsPerRecordMax } from "./limits.ts";
 import { positionRecords } from "./position-batch.ts";
 
-const good = (sequence: number): GoodPosition => ({
+const good = (sequence: number): ReceivedPosition => ({
   sequence,
   observedAtMs: 1_700_000_000_000 + sequence + 0.4,
   receivedAtMs: 0,

@@ -4,12 +4,12 @@ import { timestampFromMs } from "@ridegrid/contracts";
 import { type PositionBatch, PositionBatchSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
 import type { IdSource } from "@ridegrid/domain";
 import type { LogRecord } from "@ridegrid/eventlog";
-import type { GoodPosition } from "./judge-position.ts";
+import type { ReceivedPosition } from "./judge-position.ts";
 import { positionsPerRecordMax } from "./limits.ts";
 
 export type BatchOrigin = { readonly marketId: string; readonly flushedAtMs: number; readonly ids: IdSource };
 
-export function positionRecords(positions: ReadonlyMap<string, GoodPosition>, origin: BatchOrigin): readonly LogRecord[] {
+export function positionRecords(positions: ReadonlyMap<string, ReceivedPosition>, origin: BatchOrigin): readonly LogRecord[] {
   const records: LogRecord[] = [];
   let batch = emptyBatch(origin);
   for (const [driverId, position] of positions) {
@@ -26,7 +26,7 @@ function emptyBatch({ marketId, flushedAtMs }: BatchOrigin): PositionBatch {
   return create(PositionBatchSchema, { marketId, flushTime: timestampFromMs(flushedAtMs) });
 }
 
-function addRow(batch: PositionBatch, driverId: string, row: GoodPosition): void {
+function addRow(batch: PositionBatch, driverId: string, row: ReceivedPosition): void {
   batch.driverIds.push(driverId);
   batch.sequences.push(BigInt(row.sequence));
   batch.latitudes.push(row.latitude);

@@ -2,16 +2,16 @@
  * Pages of reported positions in, the fate of their runs out: each position is judged, the good ones are buffered for
  * their market, and a run is answered when they are durable. Keeps one order for each driver, whatever stream the reports come on.
  */
-import type { ReportedPosition } from "@ridegrid/contracts";
+import { columnsIn, type PageColumns, rowsIn } from "@ridegrid/contracts";
 import { PositionRejection } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import type { ForwardPositionsRequest, ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { type Clock, type LatLng, unreachable } from "@ridegrid/domain";
 import { apiError } from "@ridegrid/rpc";
 import type { DriverMarks } from "./driver-marks.ts";
-import { type GoodPosition, isNewShift, judgePosition } from "./judge-position.ts";
+import { isNewShift, judgePosition, type ReceivedPosition } from "./judge-position.ts";
 import { positionsPendingMax } from "./limits.ts";
 import type { MarketBuffer } from "./market-buffer.ts";
-import { answerTo, type JudgedRun, type ReportedRun, runsOf } from "./position-page.ts";
+import { answerTo, type JudgedRun, positionIn, type ReportedRun, runsOf } from "./position-page.ts";
 import type { ShiftLookup } from "./shift-lookup.ts";
 import type { StreamOrder } from "./stream-order.ts";
 
@@ -35,7 +35,8 @@ export type PositionIntakeDeps = {
   readonly onJudged: (outcome: Outcome, positions: number) => void;
 };
 
-type Verdict = { readonly durable: Promise<void> } | { readonly rejection: PositionRejection };
+/** When it is durable, or why it is refused. */
+type Verdict = Promise<void> | PositionRejection;
 
 export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
   const { marks, streams } = deps;
@@ -45,10 +46,12 @@ export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
 
   async function take(page: ForwardPositionsRequest, answer: (answer: ForwardPositionsResponse) => void): Promise<void> {
     const told = (runs: readonly JudgedRun[]): void => answer(answerTo(page.pageId, runs, marks));
+    const runs = runsOf(page);
+    const received: Received = { columns: columnsIn(page), nowMs: deps.clock.nowMs() };
     const together: JudgedRun[] = [];
     const alone: Promise<void>[] = [];
     const durable = new Set<Promise<void>>();
-    for (const run of runsOf(page)) {
+    for (const run of runs) {
       const judged: JudgedRun = {
         index: run.index,
         driverId: run.driverId,
@@ -56,51 +59,55 @@ export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
         highest: 0,
         rejected: [],
       };
-      const lapsedAt = judged.superseded ? -1 : judgeFrom(0, run, judged, durable);
+      const lapsedAt = judged.superseded ? -1 : judgeFrom(run.from, run, { received, judged, durable });
       if (lapsedAt < 0) together.push(judged);
-      else alone.push(takeAlone(run, judged, lapsedAt).then(() => told([judged])));
+      else alone.push(takeAlone(run, received, { judged, lapsedAt }).then(() => told([judged])));
     }
     tally.report();
     await Promise.all([allDurable(durable).then(() => told(together)), ...alone]);
   }
 
   /** -1, or the row whose sequence lapsed: only the coordinator knows of the driver's shift. */
-  function judgeFrom(first: number, { driverId, positions }: ReportedRun, judged: JudgedRun, durable: Set<Promise<void>>): number {
-    const nowMs = deps.clock.nowMs();
-    for (let row = first; row < positions.length; row++) {
-      const position = positions[row];
-      if (position === undefined) continue;
-      const verdict = judges.judge(driverId, position, nowMs);
+  function judgeFrom(first: number, { driverId, to }: ReportedRun, { received, judged, durable }: Judging): number {
+    for (let row = first; row < to; row++) {
+      const position = positionIn(received.columns, row, received.nowMs);
+      const verdict = judges.judge(driverId, position);
       if (verdict === "lapsed") return row;
       note(judged, position, verdict, durable);
     }
     return -1;
   }
 
-  async function takeAlone(run: ReportedRun, judged: JudgedRun, lapsedAt: number): Promise<void> {
+  async function takeAlone(
+    run: ReportedRun,
+    { columns }: Received,
+    { judged, lapsedAt }: { readonly judged: JudgedRun; readonly lapsedAt: number },
+  ): Promise<void> {
     const durable = new Set<Promise<void>>();
-    for (let row = lapsedAt; row >= 0; row = judgeFrom(row + 1, run, judged, durable)) {
-      const position = run.positions[row];
-      if (position !== undefined) note(judged, position, await judges.judgeLapsed(run.driverId, position), durable);
+    for (let row = lapsedAt; row >= 0;) {
+      const lapsed = positionIn(columns, row, deps.clock.nowMs());
+      const { verdict } = await judges.judgeLapsed(run.driverId, lapsed);
+      note(judged, lapsed, verdict, durable);
+      row = judgeFrom(row + 1, run, { received: { columns, nowMs: deps.clock.nowMs() }, judged, durable });
     }
     tally.report();
     await allDurable(durable);
   }
 
-  function note(judged: JudgedRun, { sequence }: ReportedPosition, verdict: Verdict, durable: Set<Promise<void>>): void {
-    if ("durable" in verdict) {
-      durable.add(verdict.durable);
-      judged.highest = Math.max(judged.highest, Number(sequence));
+  function note(judged: JudgedRun, { sequence }: ReceivedPosition, verdict: Verdict, durable: Set<Promise<void>>): void {
+    if (verdict instanceof Promise) {
+      durable.add(verdict);
+      judged.highest = Math.max(judged.highest, sequence);
       tally.count("accepted");
     } else {
-      judged.rejected.push({ sequence, reason: verdict.rejection });
-      tally.count(rejectionName(verdict.rejection));
+      judged.rejected.push({ sequence, reason: verdict });
+      tally.count(rejectionName(verdict));
     }
   }
 
   return {
     async admit(page, answer) {
-      const positions = page.sequences.length;
+      const positions = Math.ceil(rowsIn(page));
       if (pending + positions > positionsPendingMax) throw overloaded();
       pending += positions;
       try {
@@ -111,6 +118,9 @@ export function createPositionIntake(deps: PositionIntakeDeps): PositionIntake {
     },
   };
 }
+
+type Received = { readonly columns: PageColumns; readonly nowMs: number };
+type Judging = { readonly received: Received; readonly judged: JudgedRun; readonly durable: Set<Promise<void>> };
 
 /** A counter is told once a page, not for each position. */
 function createTally(onJudged: PositionIntakeDeps["onJudged"]) {
@@ -125,42 +135,43 @@ function createTally(onJudged: PositionIntakeDeps["onJudged"]) {
 }
 
 interface Judges {
-  judge(driverId: string, position: ReportedPosition, nowMs: number): Verdict | "lapsed";
-  judgeLapsed(driverId: string, position: ReportedPosition): Promise<Verdict>;
+  judge(driverId: string, position: ReceivedPosition): Verdict | "lapsed";
+  judgeLapsed(driverId: string, position: ReceivedPosition): Promise<{ readonly verdict: Verdict }>;
 }
 
 /** What is good is buffered by the very step that finds it so. */
 function createJudges({ clock, marks, shifts, bufferAt }: PositionIntakeDeps): Judges {
   /** In one step with no wait in it, so that two streams of one driver cannot both pass the same check. */
-  function judge(driverId: string, position: ReportedPosition, nowMs: number): Verdict | "lapsed" {
-    const judgement = judgePosition(position, marks.accepted(driverId), nowMs);
+  function judge(driverId: string, position: ReceivedPosition): Verdict | "lapsed" {
+    const judgement = judgePosition(position, marks.accepted(driverId));
     switch (judgement.kind) {
       case "rejected":
-        return { rejection: judgement.reason };
+        return judgement.reason;
       case "lapsed":
         return "lapsed";
       case "good":
-        return buffer(driverId, judgement.position);
+        return buffer(driverId, position);
       default:
         return unreachable(judgement);
     }
   }
 
-  async function judgeLapsed(driverId: string, position: ReportedPosition): Promise<Verdict> {
+  async function judgeLapsed(driverId: string, position: ReceivedPosition): Promise<{ readonly verdict: Verdict }> {
     const startedAtMs = await shifts.shiftStartedAtMs(driverId);
     const last = marks.accepted(driverId);
     if (last !== null && startedAtMs !== null && isNewShift(startedAtMs, last)) marks.startOver(driverId);
-    const verdict = judge(driverId, position, clock.nowMs());
-    return verdict === "lapsed" ? { rejection: PositionRejection.OUT_OF_ORDER } : verdict;
+    const verdict = judge(driverId, { ...position, receivedAtMs: clock.nowMs() });
+    // In an object: a promise would be waited for.
+    return { verdict: verdict === "lapsed" ? PositionRejection.OUT_OF_ORDER : verdict };
   }
 
-  function buffer(driverId: string, position: GoodPosition): Verdict {
+  function buffer(driverId: string, position: ReceivedPosition): Verdict {
     const market = bufferAt(position);
-    if (market === undefined) return { rejection: PositionRejection.OUTSIDE_SERVICE_AREA };
+    if (market === undefined) return PositionRejection.OUTSIDE_SERVICE_AREA;
     const durable = market.add(driverId, position);
     if (durable === null) throw overloaded();
     marks.accept(driverId, position);
-    return { durable };
+    return durable;
   }
 
   return { judge, judgeLapsed };

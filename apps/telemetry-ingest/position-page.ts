@@ -1,6 +1,6 @@
 /** A page of positions as a gateway sends it, column by column: its runs out of it, and the answer to them. */
 import { create } from "@bufbuild/protobuf";
-import { positionAt, type PositionRun, type ReportedPosition } from "@ridegrid/contracts";
+import { type PageColumns, rowsIn } from "@ridegrid/contracts";
 import { type PositionRejection, RejectedPositionSchema } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import {
   type ForwardPositionsRequest,
@@ -9,47 +9,70 @@ import {
   RejectedRowSchema,
 } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError } from "@ridegrid/rpc";
+import type { ReceivedPosition } from "./judge-position.ts";
 import { streamIdCharsMax } from "./limits.ts";
 
-export type ReportedRun = PositionRun & { readonly index: number };
+/** Rows `from` to `to` of the page's columns. `streamId` is empty for positions of a unary call. */
+export type ReportedRun = { readonly index: number; readonly driverId: string; readonly streamId: string; readonly from: number; readonly to: number };
 
 export type JudgedRun = {
   readonly index: number;
   readonly driverId: string;
   readonly superseded: boolean;
-  readonly rejected: { readonly sequence: bigint; readonly reason: PositionRejection }[];
+  readonly rejected: { readonly sequence: number; readonly reason: PositionRejection }[];
   /** Of the positions that were accepted; 0 when none was. */
   highest: number;
 };
 
 /** @throws FIELD_INVALID when the columns do not fit together. */
-export function* runsOf(page: ForwardPositionsRequest): Iterable<ReportedRun> {
+export function runsOf(page: ForwardPositionsRequest): readonly ReportedRun[] {
   requireFittingColumns(page);
+  const runs: ReportedRun[] = [];
   let row = 0;
-  for (let index = 0; index < page.driverIds.length; index++) {
-    const end = row + (page.runLengths[index] ?? 0);
-    const positions: ReportedPosition[] = [];
-    for (; row < end; row++) positions.push(positionAt(page, row));
-    yield { index, driverId: page.driverIds[index] ?? "", streamId: page.streamIds[index] ?? "", positions };
+  let at = 0;
+  for (let index = 0; index < page.runLengths.length; index++) {
+    const stream = at + (page.driverIdLengths[index] ?? 0);
+    const end = stream + (page.streamIdLengths[index] ?? 0);
+    const to = row + (page.runLengths[index] ?? 0);
+    runs.push({ index, driverId: page.ids.slice(at, stream), streamId: page.ids.slice(stream, end), from: row, to });
+    at = end;
+    row = to;
   }
+  return runs;
 }
 
 function requireFittingColumns(page: ForwardPositionsRequest): void {
-  const rows = page.sequences.length;
-  const columns = [page.latitudes, page.longitudes, page.headingsDegrees, page.speedsMps, page.accuraciesM, page.observeTimesMs];
-  const ragged = columns.findIndex((column) => column.length !== rows);
-  if (ragged >= 0) throw invalid("sequences", `Cannot take page ${page.pageId}: it has ${rows} sequences and ${columns[ragged]?.length} of another column`);
-  const runs = page.driverIds.length;
-  if (page.streamIds.length !== runs || page.runLengths.length !== runs)
-    throw invalid(
-      "driver_ids",
-      `Cannot take page ${page.pageId}: it has ${runs} drivers, ${page.streamIds.length} streams and ${page.runLengths.length} lengths`,
-    );
-  if (page.driverIds.includes("")) throw invalid("driver_ids", `Cannot take page ${page.pageId}: a run of it has no driver`);
-  if (page.streamIds.some((id) => id.length > streamIdCharsMax))
-    throw invalid("stream_ids", `Cannot take page ${page.pageId}: a stream's id is longer than ${streamIdCharsMax}`);
-  const told = page.runLengths.reduce((sum, length) => sum + length, 0);
-  if (told !== rows) throw invalid("run_lengths", `Cannot take page ${page.pageId}: its runs have ${told} rows, and it has ${rows}`);
+  const { pageId, ids, runLengths, driverIdLengths, streamIdLengths } = page;
+  const rows = rowsIn(page);
+  if (!Number.isInteger(rows)) throw invalid("rows", `Cannot take page ${pageId}: the last of its ${Math.ceil(rows)} rows is cut off`);
+  const runs = runLengths.length;
+  if (driverIdLengths.length !== runs || streamIdLengths.length !== runs)
+    throw invalid("run_lengths", `Cannot take page ${pageId}: it has ${driverIdLengths.length} drivers, ${streamIdLengths.length} streams and ${runs} runs`);
+  if (driverIdLengths.includes(0)) throw invalid("driver_id_lengths", `Cannot take page ${pageId}: a run of it has no driver`);
+  if (streamIdLengths.some((chars) => chars > streamIdCharsMax))
+    throw invalid("stream_id_lengths", `Cannot take page ${pageId}: a stream's id is longer than ${streamIdCharsMax}`);
+  const told = sum(runLengths);
+  if (told !== rows) throw invalid("run_lengths", `Cannot take page ${pageId}: its runs have ${told} rows, and it has ${rows}`);
+  const chars = sum(driverIdLengths) + sum(streamIdLengths);
+  if (chars !== ids.length) throw invalid("ids", `Cannot take page ${pageId}: ids of ${chars} units are told, and it has ${ids.length}`);
+}
+
+function sum(lengths: readonly number[]): number {
+  return lengths.reduce((all, length) => all + length, 0);
+}
+
+/** What is beyond the columns is no position: its numbers are none. */
+export function positionIn(columns: PageColumns, row: number, receivedAtMs: number): ReceivedPosition {
+  return {
+    sequence: columns.sequences[row] ?? Number.NaN,
+    observedAtMs: columns.observedAtMs[row] ?? Number.NaN,
+    receivedAtMs,
+    latitude: columns.latitudes[row] ?? Number.NaN,
+    longitude: columns.longitudes[row] ?? Number.NaN,
+    headingDegrees: columns.headingsDegrees[row] ?? Number.NaN,
+    speedMps: columns.speedsMps[row] ?? Number.NaN,
+    accuracyM: columns.accuraciesM[row] ?? Number.NaN,
+  };
 }
 
 function invalid(field: string, message: string): Error {
@@ -61,9 +84,17 @@ export function answerTo(pageId: bigint, runs: readonly JudgedRun[], marks: { du
   const answer = create(ForwardPositionsResponseSchema, { pageId });
   for (const { index, driverId, superseded, rejected, highest } of runs) {
     answer.runs.push(index);
-    answer.ackedSequences.push(BigInt(Math.max(highest, marks.durableSequence(driverId))));
+    answer.durableSequences.push(Math.max(highest, marks.durableSequence(driverId)));
     if (superseded) answer.supersededRuns.push(index);
-    for (const position of rejected) answer.rejected.push(create(RejectedRowSchema, { run: index, position: create(RejectedPositionSchema, position) }));
+    for (const { sequence, reason } of rejected) {
+      const position = create(RejectedPositionSchema, { sequence: sequenceToWire(sequence), reason });
+      answer.rejected.push(create(RejectedRowSchema, { run: index, position }));
+    }
   }
   return answer;
+}
+
+/** What is no whole number comes from no gateway of ours, and has none on the wire. */
+function sequenceToWire(sequence: number): bigint {
+  return Number.isSafeInteger(sequence) ? BigInt(sequence) : -1n;
 }

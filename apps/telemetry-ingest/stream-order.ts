@@ -14,9 +14,9 @@ export function createStreamOrder(capacity: number): StreamOrder {
     isNewest(driverId, streamId) {
       if (streamId === "") return true;
       const known = newest.get(driverId);
-      if (known !== undefined && known > streamId) return false;
       // While half of the map is free, nobody will be forgotten soon.
       if (known === streamId && newest.size <= capacity / 2) return true;
+      if (known !== undefined && known > streamId) return false;
       // Re-inserting keeps the map in order of last use.
       newest.delete(driverId);
       newest.set(driverId, streamId);

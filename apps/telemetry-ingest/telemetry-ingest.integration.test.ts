@@ -1,13 +1,13 @@
 /** Ingest on the embedded log: acknowledged means durable, with the log there, away and back. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { create, fromBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { type Client, createClient } from "@connectrpc/connect";
 import {
-  appendRun,
   CoordinatorService,
   IngestService,
   partitionsPerTopic,
   physicalTopic,
+  positionPage,
   type PositionRun,
   type ReportedPosition,
   timestampFromMs,
@@ -15,7 +15,7 @@ import {
 } from "@ridegrid/contracts";
 import { PositionRejection, type RejectedPosition } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import { type PositionBatch, PositionBatchSchema } from "@ridegrid/contracts/gen/event/v1/events_pb";
-import { ForwardPositionsRequestSchema, type ForwardPositionsRequest, type ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
+import type { ForwardPositionsRequest, ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { createEmbeddedEventLog } from "@ridegrid/eventlog";
 import { createInMemoryTransport, createServiceDirectory, reasonOf } from "@ridegrid/rpc";
 import { loadRegions } from "@ridegrid/spatial";
@@ -84,9 +84,7 @@ function position(
 const run = (driverId: string, positions: readonly ReportedPosition[], streamId = ""): PositionRun => ({ driverId, positions, streamId });
 
 function page(pageId: number, ...runs: readonly PositionRun[]): ForwardPositionsRequest {
-  const message = create(ForwardPositionsRequestSchema, { pageId: BigInt(pageId) });
-  for (const each of runs) appendRun(message, each);
-  return message;
+  return positionPage(BigInt(pageId), runs);
 }
 
 /** A page of one run. */
@@ -111,11 +109,11 @@ async function forwardInto(answers: Answer[], client: Client<typeof IngestServic
   return answers.toSorted((a, b) => a.pageId - b.pageId || a.run - b.run);
 }
 
-function answersIn({ pageId, runs, ackedSequences, supersededRuns, rejected }: ForwardPositionsResponse): readonly Answer[] {
+function answersIn({ pageId, runs, durableSequences, supersededRuns, rejected }: ForwardPositionsResponse): readonly Answer[] {
   return runs.map((index, at) => ({
     pageId: Number(pageId),
     run: index,
-    ackedSequence: Number(ackedSequences[at]),
+    ackedSequence: Number(durableSequences[at]),
     superseded: supersededRuns.includes(index),
     rejected: rejected.flatMap((row) => (row.run === index && row.position !== undefined ? [row.position] : [])),
   }));

@@ -1,8 +1,9 @@
 /**
- * Positions on their way from a gateway to an ingest: a page of them column by column on the wire, and one position as
- * both sides work with it, unjudged.
+ * Positions on their way from a gateway to an ingest: a page of them as both sides work with it, unjudged, and as bytes,
+ * column by column. Columns are views of the bytes: none is encoded or decoded number by number.
  */
-import type { ForwardPositionsRequest } from "./gen/ridegrid/mesh/v1/mesh_pb.ts";
+import { create } from "@bufbuild/protobuf";
+import { type ForwardPositionsRequest, ForwardPositionsRequestSchema } from "./gen/ridegrid/mesh/v1/mesh_pb.ts";
 
 /** A place or a time that is missing is no number. */
 export type ReportedPosition = {
@@ -15,33 +16,73 @@ export type ReportedPosition = {
   readonly observedAtMs: number;
 };
 
-/** Positions of one driver that follow one another. `streamId` is empty for those of a unary call. */
+/** Positions of one driver that follow one another, with sequences below 2^53. `streamId` is empty for those of a unary call. */
 export type PositionRun = { readonly driverId: string; readonly streamId: string; readonly positions: readonly ReportedPosition[] };
 
-export function appendRun(page: ForwardPositionsRequest, { driverId, streamId, positions }: PositionRun): void {
-  page.driverIds.push(driverId);
-  page.streamIds.push(streamId);
-  page.runLengths.push(positions.length);
-  for (const position of positions) {
-    page.sequences.push(position.sequence);
-    page.latitudes.push(position.latitude);
-    page.longitudes.push(position.longitude);
-    page.headingsDegrees.push(position.headingDegrees);
-    page.speedsMps.push(position.speedMps);
-    page.accuraciesM.push(position.accuracyM);
-    page.observeTimesMs.push(position.observedAtMs);
+/** Little-endian, as all that Bun runs on is. */
+export type PageColumns = {
+  readonly sequences: Float64Array;
+  readonly latitudes: Float64Array;
+  readonly longitudes: Float64Array;
+  readonly observedAtMs: Float64Array;
+  readonly headingsDegrees: Float32Array;
+  readonly speedsMps: Float32Array;
+  readonly accuraciesM: Float32Array;
+};
+
+const rowBytes = 4 * Float64Array.BYTES_PER_ELEMENT + 3 * Float32Array.BYTES_PER_ELEMENT;
+
+export function positionPage(pageId: bigint, runs: readonly PositionRun[]): ForwardPositionsRequest {
+  const page = create(ForwardPositionsRequestSchema, { pageId });
+  const bytes = new ArrayBuffer(runs.reduce((rows, { positions }) => rows + positions.length, 0) * rowBytes);
+  const columns = columnsOver(bytes);
+  const ids: string[] = [];
+  let row = 0;
+  for (const { driverId, streamId, positions } of runs) {
+    ids.push(driverId, streamId);
+    page.driverIdLengths.push(driverId.length);
+    page.streamIdLengths.push(streamId.length);
+    page.runLengths.push(positions.length);
+    for (const position of positions) putRow(columns, row++, position);
   }
+  page.ids = ids.join("");
+  page.rows = new Uint8Array(bytes);
+  return page;
 }
 
-/** A row beyond the columns is no position: its numbers are none. */
-export function positionAt(page: ForwardPositionsRequest, row: number): ReportedPosition {
+function putRow(columns: PageColumns, row: number, position: ReportedPosition): void {
+  columns.sequences[row] = Number(position.sequence);
+  columns.latitudes[row] = position.latitude;
+  columns.longitudes[row] = position.longitude;
+  columns.observedAtMs[row] = position.observedAtMs;
+  columns.headingsDegrees[row] = position.headingDegrees;
+  columns.speedsMps[row] = position.speedMps;
+  columns.accuraciesM[row] = position.accuracyM;
+}
+
+/** With a fraction when the last row is cut off. */
+export function rowsIn(page: ForwardPositionsRequest): number {
+  return page.rows.byteLength / rowBytes;
+}
+
+/** Of whole rows; see `rowsIn`. */
+export function columnsIn(page: ForwardPositionsRequest): PageColumns {
+  // A copy: numbers are aligned in it, and the message it came in is not kept for it.
+  return columnsOver(new Uint8Array(page.rows).buffer);
+}
+
+/** The widest first, so that each column is aligned. */
+function columnsOver(bytes: ArrayBuffer): PageColumns {
+  const rows = bytes.byteLength / rowBytes;
+  const doubles = (column: number) => new Float64Array(bytes, column * 8 * rows, rows);
+  const floats = (column: number) => new Float32Array(bytes, (4 * 8 + column * 4) * rows, rows);
   return {
-    sequence: page.sequences[row] ?? -1n,
-    latitude: page.latitudes[row] ?? Number.NaN,
-    longitude: page.longitudes[row] ?? Number.NaN,
-    headingDegrees: page.headingsDegrees[row] ?? Number.NaN,
-    speedMps: page.speedsMps[row] ?? Number.NaN,
-    accuracyM: page.accuraciesM[row] ?? Number.NaN,
-    observedAtMs: page.observeTimesMs[row] ?? Number.NaN,
+    sequences: doubles(0),
+    latitudes: doubles(1),
+    longitudes: doubles(2),
+    observedAtMs: doubles(3),
+    headingsDegrees: floats(0),
+    speedsMps: floats(1),
+    accuraciesM: floats(2),
   };
 }

@@ -11,5 +11,5 @@ export async function reportPositions(
   context: HandlerContext,
 ): Promise<{ readonly ackedSequence: bigint; readonly rejected: RejectedPosition[] }> {
   const { ackedSequence, rejected } = await submit.all({ driverId: callerOf(context).principal, streamId: "" }, positions.map(reportedPosition));
-  return { ackedSequence, rejected: [...rejected] };
+  return { ackedSequence: BigInt(ackedSequence), rejected: [...rejected] };
 }

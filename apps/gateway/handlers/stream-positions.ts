@@ -62,17 +62,17 @@ function pushed(stream: PositionStream): PushedStream {
 }
 
 /** The usual acknowledgement is one number, which needs no codec. */
-function encoded(ackedSequence: bigint, rejected: readonly RejectedPosition[]): Uint8Array {
-  if (rejected.length > 0 || ackedSequence > 2n ** 31n) return toBinary(StreamPositionsResponseSchema, response(ackedSequence, rejected));
-  const bytes = ackedSequence === 0n ? [] : [0x08];
-  let rest = Number(ackedSequence);
+function encoded(ackedSequence: number, rejected: readonly RejectedPosition[]): Uint8Array {
+  if (rejected.length > 0 || ackedSequence >= 2 ** 31) return toBinary(StreamPositionsResponseSchema, response(ackedSequence, rejected));
+  const bytes = ackedSequence === 0 ? [] : [0x08];
+  let rest = ackedSequence;
   for (; rest >= 128; rest >>>= 7) bytes.push((rest & 127) | 128);
-  if (ackedSequence > 0n) bytes.push(rest);
+  if (ackedSequence > 0) bytes.push(rest);
   return Uint8Array.from(bytes);
 }
 
-function response(ackedSequence: bigint, rejected: readonly RejectedPosition[]): StreamPositionsResponse {
-  return create(StreamPositionsResponseSchema, { ackedSequence, rejected: [...rejected] });
+function response(ackedSequence: number, rejected: readonly RejectedPosition[]): StreamPositionsResponse {
+  return create(StreamPositionsResponseSchema, { ackedSequence: BigInt(ackedSequence), rejected: [...rejected] });
 }
 
 export async function* streamPositions(

@@ -5,6 +5,7 @@
  * again. A stream with too many pages in flight is not read until some are answered.
  */
 import type { HandlerContext } from "@connectrpc/connect";
+import { rowsIn } from "@ridegrid/contracts";
 import type { ForwardPositionsRequest, ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError } from "@ridegrid/rpc";
 import { pagesPerStreamMax, positionsPerPageMax } from "../limits.ts";
@@ -49,8 +50,8 @@ async function readAll(
     for await (const request of requests) {
       // What is in flight is still answered; what comes now goes to another process.
       if (draining.aborted) return;
-      if (request.sequences.length > positionsPerPageMax)
-        throw apiError("TOO_LARGE", `Cannot take a page of ${request.sequences.length} positions: at most ${positionsPerPageMax}`);
+      const rows = rowsIn(request);
+      if (rows > positionsPerPageMax) throw apiError("TOO_LARGE", `Cannot take a page of ${rows} positions: at most ${positionsPerPageMax}`);
       const answered = intake.admit(request, queue.push).catch(queue.end);
       inFlight.add(answered);
       void answered.then(() => inFlight.delete(answered));
