@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { contentTypeUnaryJson, contentTypeUnaryProto } from "@connectrpc/connect/protocol-connect";
 import { undecodable, unknownEnum } from "./body-refusal.ts";
 import type { EdgeOptions } from "./edge-options.ts";
+import { jsonReader } from "./json-reader.ts";
 
 /** `Body`: how a request's body is taken from it. */
 export type PlainCodec<Body> = {
@@ -16,11 +17,14 @@ export type PlainCodec<Body> = {
 };
 
 export function jsonCodec({ input, output }: DescMethodUnary, jsonOptions: EdgeOptions["jsonOptions"]): PlainCodec<string> {
+  const readPlain = jsonOptions === undefined ? jsonReader(input) : undefined;
   const readOptions = { ignoreUnknownFields: true, ...jsonOptions };
   return {
     responseHeader: new Headers({ "content-type": contentTypeUnaryJson }),
     read: (request) => request.text(),
     decode(body) {
+      const message = readPlain?.(body);
+      if (message !== undefined) return message;
       const refusal = unknownEnum(input, () => body);
       if (refusal !== undefined) return refusal;
       try {
