@@ -2,7 +2,7 @@
  * Pages of positions on their way to one ingest: filled, sent, and kept until each of their runs is answered. Bounded by
  * positions; one sweep looks for what waits too long, not a timer each.
  */
-import { positionPage, type PositionRun } from "@ridegrid/contracts";
+import { createPageDraft, type PageDraft, type PositionRun } from "@ridegrid/contracts";
 import type { RejectedPosition } from "@ridegrid/contracts/gen/driver/v1/driver_service_pb";
 import type { ForwardPositionsRequest, ForwardPositionsResponse } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { apiError } from "@ridegrid/rpc";
@@ -33,14 +33,14 @@ export interface PendingPages {
   rejectAll(error: unknown): void;
 }
 
+/** What is kept of a run: its positions are in the page. */
+type Waiting = { readonly positions: number; readonly isOfStream: boolean; readonly settle: Run["settle"] };
+
 type Page = {
   readonly openedAtMs: number;
-  readonly runs: Run[];
-  /** Of each run, whether it is. */
-  readonly answered: boolean[];
+  readonly runs: (Waiting | undefined)[];
   unanswered: number;
-  positions: number;
-  message: ForwardPositionsRequest | undefined;
+  content: { readonly draft: PageDraft } | { readonly message: ForwardPositionsRequest };
 };
 
 export function createPendingPages(): PendingPages {
@@ -51,16 +51,16 @@ export function createPendingPages(): PendingPages {
 
   function settle(pageId: number, page: Page, index: number, fate: RunFate): void {
     const run = page.runs[index];
-    if (run === undefined || page.answered[index] === true) return;
-    page.answered[index] = true;
-    positions -= run.positions.length;
+    if (run === undefined) return;
+    page.runs[index] = undefined;
+    positions -= run.positions;
     if (--page.unanswered === 0) pages.delete(pageId);
     run.settle(fate);
   }
 
-  function fail(pageId: number, page: Page, error: unknown, which: (run: Run) => boolean = () => true): void {
+  function fail(pageId: number, page: Page, error: unknown, which: (run: Waiting) => boolean = () => true): void {
     page.runs.forEach((run, index) => {
-      if (which(run)) settle(pageId, page, index, { kind: "failed", error });
+      if (run !== undefined && which(run)) settle(pageId, page, index, { kind: "failed", error });
     });
   }
 
@@ -71,7 +71,7 @@ export function createPendingPages(): PendingPages {
       const ageMs = nowMs - page.openedAtMs;
       if (ageMs < forwardTimeoutMs) break;
       // A stream can be told to wait, by not reading it; a call cannot.
-      if (ageMs < forwardStreamTimeoutMs) fail(pageId, page, late(forwardTimeoutMs), (run) => run.streamId === "");
+      if (ageMs < forwardStreamTimeoutMs) fail(pageId, page, late(forwardTimeoutMs), (run) => !run.isOfStream);
       else fail(pageId, page, late(forwardStreamTimeoutMs));
     }
     sweeper = pages.size === 0 ? undefined : setTimeout(sweep, pageSweepMs);
@@ -85,25 +85,29 @@ export function createPendingPages(): PendingPages {
     has: (pageId) => pages.has(pageId),
     message(pageId) {
       const page = pages.get(pageId);
-      return page && (page.message ??= positionPage(BigInt(pageId), page.runs));
+      if (page === undefined) return undefined;
+      if ("message" in page.content) return page.content.message;
+      const message = page.content.draft.message(BigInt(pageId));
+      page.content = { message };
+      return message;
     },
     open() {
       const pageId = ++lastPageId;
-      pages.set(pageId, { openedAtMs: performance.now(), runs: [], answered: [], unanswered: 0, positions: 0, message: undefined });
+      pages.set(pageId, { openedAtMs: performance.now(), runs: [], unanswered: 0, content: { draft: createPageDraft() } });
       sweeper ??= setTimeout(sweep, pageSweepMs);
       return pageId;
     },
     add(pageId, run) {
       const page = pages.get(pageId);
-      if (page === undefined || positions >= positionsForwardedMax) {
+      if (page === undefined || "message" in page.content || positions >= positionsForwardedMax) {
         run.settle({ kind: "failed", error: apiError("OVERLOADED", `Cannot take more positions: ${positions} wait to be durable`) });
         return undefined;
       }
       positions += run.positions.length;
-      page.runs.push(run);
-      page.answered.push(false);
+      page.runs.push({ positions: run.positions.length, isOfStream: run.streamId !== "", settle: run.settle });
       page.unanswered++;
-      return (page.positions += run.positions.length);
+      page.content.draft.add(run);
+      return page.content.draft.rows;
     },
     resolve({ pageId: id, runs, durableSequences, supersededRuns, rejected }) {
       const pageId = Number(id);

@@ -46,7 +46,7 @@ export const figures: readonly Figure[] = [
       const missing = testBrokerMissing();
       if (missing === null) measured.push(await withKafka((log) => drain("log of Apache Kafka", log, length)));
       else process.stderr.write(`Measuring without Kafka: ${missing}\n`);
-      return [...measured, await live(length)];
+      return [...measured, ...(await live(length))];
     },
   },
 ];
@@ -93,7 +93,7 @@ async function followAll(eventLog: EventLog, apply: (value: Uint8Array) => unkno
 }
 
 /** Ticks, leases, snapshots of supply and this very writing of the records to the log are in it. */
-async function live({ liveSeconds, signal }: Length): Promise<Measurement> {
+async function live({ liveSeconds, signal }: Length): Promise<readonly Measurement[]> {
   const fixture = await createWorkerFixture();
   try {
     const reports = createMovingFleet(fleet);
@@ -101,6 +101,8 @@ async function live({ liveSeconds, signal }: Length): Promise<Measurement> {
     const { worker, client } = fixture.worker();
     await worker.start();
     await eventually(() => worker.readiness().every(({ ready }) => ready), { timeoutMs: 60_000, what: "the worker matches its market" });
+    const atRest: number[] = [];
+    for (let second = 0; second < liveSeconds; second++) atRest.push(await cpuSeconds(() => sleep(1_000, undefined, { signal })));
     const beganAtMs = fixture.clock.nowMs() + 5_000;
     const flushAtMs = (flush: number): number => beganAtMs + (flush * 1_000) / flushesPerSecond;
     const flushes = Array.from({ length: liveSeconds * flushesPerSecond }, (_, flush) => reports.report(perFlush, flushAtMs(flush)).map(recordOf));
@@ -118,7 +120,11 @@ async function live({ liveSeconds, signal }: Length): Promise<Measurement> {
     const last = reports.driverIds[(liveSeconds * flushesPerSecond * perFlush - 1) % fleet.drivers] ?? "";
     const isThere = async (): Promise<boolean> => (await client.lastPosition({ marketId: nyc.marketId, driverId: last })).location !== undefined;
     await eventually(isThere, { timeoutMs: 30_000, what: "the last position reported is known" });
-    return { what: "matching-worker at 25,000 positions/s, ticking", unit: "CPU-seconds a second", samples, goal: { atMost: 1 } };
+    const [what, unit] = ["matching-worker at 25,000 positions/s, ticking", "CPU-seconds a second"];
+    return [
+      { what, unit, samples, peer: { what: "ticking without positions", samples: atRest } },
+      { what: `${what}, the bar`, unit, samples, goal: { atMost: 1 } },
+    ];
   } finally {
     await fixture.close();
   }

@@ -7,7 +7,7 @@ export interface DurablePositions extends AsyncDisposable {
   /**
    * Resolves when all that is in the topic now was read: of each position since the last call, the milliseconds from when
    * its driver observed it, which is when he sent it, to when it was read. One that a newer one took the place of counts as
-   * sent with the one before it.
+   * sent with the one before it, or at the last call, when all that was sent had been acknowledged.
    */
   sinceLast(): Promise<readonly number[]>;
   /** The highest sequence of each driver. */
@@ -24,6 +24,7 @@ export function readDurablePositions({ eventLog, topic, partition }: TopicPartit
   const newest = new Map<number, Newest>();
   const left = new AbortController();
   let waitedMs: number[] = [];
+  let askedAtMs = 0;
   let offset = 0;
 
   function take(value: Uint8Array): void {
@@ -33,7 +34,7 @@ export function readDurablePositions({ eventLog, topic, partition }: TopicPartit
       const driver = Number(id.slice("driver-".length));
       const now: Newest = { sequence: Number(sequences[row]), observedAtMs: Number(observeTimesMs[row]) };
       const before = newest.get(driver) ?? { sequence: now.sequence - 1, observedAtMs: now.observedAtMs };
-      for (let replaced = before.sequence + 1; replaced < now.sequence; replaced++) waitedMs.push(nowMs - before.observedAtMs);
+      for (let replaced = before.sequence + 1; replaced < now.sequence; replaced++) waitedMs.push(nowMs - Math.max(before.observedAtMs, askedAtMs));
       waitedMs.push(nowMs - now.observedAtMs);
       newest.set(driver, now);
     });
@@ -63,6 +64,7 @@ export function readDurablePositions({ eventLog, topic, partition }: TopicPartit
       await caughtUp();
       const found = waitedMs;
       waitedMs = [];
+      askedAtMs = Date.now();
       return found;
     },
     async sequences(drivers) {

@@ -1,7 +1,7 @@
 /** A page's bytes say what its gateway said, through the codec; a page whose parts do not fit together is refused by name. */
 import { expect, test } from "bun:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { columnsIn, positionPage, type PositionRun } from "@ridegrid/contracts";
+import { columnsIn, createPageDraft, type PositionRun } from "@ridegrid/contracts";
 import { type ForwardPositionsRequest, ForwardPositionsRequestSchema } from "@ridegrid/contracts/gen/mesh/v1/mesh_pb";
 import { reasonOf } from "@ridegrid/rpc";
 import fc from "fast-check";
@@ -25,6 +25,12 @@ const runs = fc.array(
   { maxLength: 6 },
 );
 
+function pageOf(runs: readonly PositionRun[]): ForwardPositionsRequest {
+  const draft = createPageDraft();
+  for (const run of runs) draft.add(run);
+  return draft.message(3n);
+}
+
 function overTheWire(page: ForwardPositionsRequest): ForwardPositionsRequest {
   return fromBinary(ForwardPositionsRequestSchema, toBinary(ForwardPositionsRequestSchema, page));
 }
@@ -44,14 +50,23 @@ test("every run of a page is read as it was written", () => {
         ...run,
         positions: run.positions.map((position) => ({ ...position, sequence: Number(position.sequence), receivedAtMs: 7 })),
       }));
-      expect(read(overTheWire(positionPage(3n, written)), 7)).toEqual(expected);
+      expect(read(overTheWire(pageOf(written)), 7)).toEqual(expected);
     }),
     { seed: 21, numRuns: 500 },
   );
 });
 
+test("a page of many more rows than a draft begins with is read as it was written", () => {
+  const written = Array.from({ length: 700 }, (_, run) => ({
+    ...{ driverId: `d-${run}`, streamId: "" },
+    positions: Array.from({ length: 7 }, (_, row) => ({ ...good, sequence: BigInt(run * 7 + row), latitude: run / 100 })),
+  }));
+  const rows = read(overTheWire(pageOf(written)), 7).flatMap(({ positions: found }) => found);
+  expect(rows.map(({ sequence, latitude }) => [sequence, latitude])).toEqual(Array.from({ length: 4_900 }, (_, row) => [row, Math.floor(row / 7) / 100]));
+});
+
 const good = { sequence: 1n, latitude: 40, longitude: -73, headingDegrees: 0, speedMps: 0, accuracyM: 5, observedAtMs: 0 };
-const page = (): ForwardPositionsRequest => positionPage(1n, [{ driverId: "d-1", streamId: "s-1", positions: [good, good] }]);
+const page = (): ForwardPositionsRequest => pageOf([{ driverId: "d-1", streamId: "s-1", positions: [good, good] }]);
 
 test.each<[string, Partial<ForwardPositionsRequest>]>([
   ["a row that is cut off", { rows: page().rows.subarray(1) }],

@@ -7,7 +7,7 @@ import {
   IngestService,
   partitionsPerTopic,
   physicalTopic,
-  positionPage,
+  createPageDraft,
   type PositionRun,
   type ReportedPosition,
   timestampFromMs,
@@ -84,7 +84,9 @@ function position(
 const run = (driverId: string, positions: readonly ReportedPosition[], streamId = ""): PositionRun => ({ driverId, positions, streamId });
 
 function page(pageId: number, ...runs: readonly PositionRun[]): ForwardPositionsRequest {
-  return positionPage(BigInt(pageId), runs);
+  const draft = createPageDraft();
+  for (const each of runs) draft.add(each);
+  return draft.message(BigInt(pageId));
 }
 
 /** A page of one run. */

@@ -20,7 +20,7 @@ export {
 } from "./ride-codec.ts";
 export { decodeRideEvent, encodeRideEvent, type Envelope, envelopeFromWire, envelopeToWire } from "./ride-event-codec.ts";
 export { ridePin } from "./ride-pin.ts";
-export { columnsIn, type PageColumns, positionPage, type PositionRun, type ReportedPosition, rowsIn } from "./position-page.ts";
+export { columnsIn, createPageDraft, type PageColumns, type PageDraft, type PositionRun, type ReportedPosition, rowsIn } from "./position-page.ts";
 export { msFromTimestamp, optionalTime, timestampFromMs } from "./time-codec.ts";
 export { partitionsPerTopic, physicalTopic, topicCatalogue, type TopicName, type TopicSpec } from "./topics.ts";
 export {

@@ -32,22 +32,54 @@ export type PageColumns = {
 
 const rowBytes = 4 * Float64Array.BYTES_PER_ELEMENT + 3 * Float32Array.BYTES_PER_ELEMENT;
 
-export function positionPage(pageId: bigint, runs: readonly PositionRun[]): ForwardPositionsRequest {
-  const page = create(ForwardPositionsRequestSchema, { pageId });
-  const bytes = new ArrayBuffer(runs.reduce((rows, { positions }) => rows + positions.length, 0) * rowBytes);
-  const columns = columnsOver(bytes);
-  const ids: string[] = [];
-  let row = 0;
-  for (const { driverId, streamId, positions } of runs) {
-    ids.push(driverId, streamId);
-    page.driverIdLengths.push(driverId.length);
-    page.streamIdLengths.push(streamId.length);
-    page.runLengths.push(positions.length);
-    for (const position of positions) putRow(columns, row++, position);
-  }
-  page.ids = ids.join("");
-  page.rows = new Uint8Array(bytes);
-  return page;
+/** A page that is filled. */
+export interface PageDraft {
+  readonly rows: number;
+  /** Keeps nothing of the run but its numbers. */
+  add(run: PositionRun): void;
+  /** Once, when all is added. */
+  message(pageId: bigint): ForwardPositionsRequest;
+}
+
+const draftRows = 1_024;
+
+export function createPageDraft(): PageDraft {
+  const page = create(ForwardPositionsRequestSchema);
+  let columns = columnsOf(draftRows);
+  let rows = 0;
+  return {
+    get rows() {
+      return rows;
+    },
+    add({ driverId, streamId, positions }) {
+      if (rows + positions.length > columns.sequences.length) columns = copied(columns, rows, columnsOf(2 * (rows + positions.length)));
+      page.ids += driverId + streamId;
+      page.driverIdLengths.push(driverId.length);
+      page.streamIdLengths.push(streamId.length);
+      page.runLengths.push(positions.length);
+      for (const position of positions) putRow(columns, rows++, position);
+    },
+    message(pageId) {
+      page.pageId = pageId;
+      page.rows = new Uint8Array(copied(columns, rows, columnsOf(rows)).sequences.buffer);
+      return page;
+    },
+  };
+}
+
+function columnsOf(rows: number): PageColumns {
+  return columnsOver(new ArrayBuffer(rows * rowBytes));
+}
+
+function copied(from: PageColumns, rows: number, to: PageColumns): PageColumns {
+  to.sequences.set(from.sequences.subarray(0, rows));
+  to.latitudes.set(from.latitudes.subarray(0, rows));
+  to.longitudes.set(from.longitudes.subarray(0, rows));
+  to.observedAtMs.set(from.observedAtMs.subarray(0, rows));
+  to.headingsDegrees.set(from.headingsDegrees.subarray(0, rows));
+  to.speedsMps.set(from.speedsMps.subarray(0, rows));
+  to.accuraciesM.set(from.accuraciesM.subarray(0, rows));
+  return to;
 }
 
 function putRow(columns: PageColumns, row: number, position: ReportedPosition): void {

@@ -69,12 +69,18 @@ type Outgoing = {
 function createOutgoing(): Outgoing {
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   let open = true;
+  let full = false;
   const out: Outgoing = {
     onPull: () => {},
     onCancel: () => {},
     body: new ReadableStream<Uint8Array>({
       start: (given) => void (controller = given),
-      pull: () => out.onPull(),
+      // Asked for more after each message: only whoever was told to wait has to hear of it.
+      pull() {
+        const waited = full;
+        full = false;
+        if (waited) out.onPull();
+      },
       cancel() {
         open = false;
         out.onCancel();
@@ -83,7 +89,8 @@ function createOutgoing(): Outgoing {
     send(bytes) {
       if (!open || controller === undefined) return false;
       controller.enqueue(bytes);
-      return (controller.desiredSize ?? 0) > 0;
+      full = (controller.desiredSize ?? 0) <= 0;
+      return !full;
     },
     close(last) {
       if (!open || controller === undefined) return;

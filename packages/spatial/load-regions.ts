@@ -27,7 +27,10 @@ export function loadRegions(json: unknown): Regions {
 function lookup(all: readonly Region[], covers: Covers): Regions {
   const byId = new Map(all.map((one) => [one.id, one]));
   const markets = new Map(all.flatMap((one) => one.markets).map((market) => [String(market.marketId), market]));
-  const cellAt = rememberSquares((latitude, longitude) => latLngToCell(latitude, longitude, covers.resolution));
+  const marketOn = rememberSquares(
+    (latitude, longitude) => latLngToCell(latitude, longitude, covers.resolution),
+    (cell) => covers.marketOf.get(cell),
+  );
   return {
     all,
     region(id) {
@@ -39,7 +42,7 @@ function lookup(all: readonly Region[], covers: Covers): Regions {
     marketAt(point) {
       // H3 wraps what lies off the globe back onto it, and refuses what is no number.
       if (!(Math.abs(point.latitude) <= 90) || !(Math.abs(point.longitude) <= 180)) return undefined;
-      return covers.marketOf.get(cellAt(point));
+      return marketOn(point);
     },
   };
 }
