@@ -90,11 +90,11 @@ type Obstacle = (ride: Ride, slot: number) => string | null;
 
 function obstaclesOf({ drivers: { points }, proposals }: MarketState, nowMs: number): Obstacle {
   return (ride, slot) => {
-    const driverId = points.idAt(slot) ?? "";
-    if (ride.blockedDrivers.length > 0 && ride.blockedDrivers.some((blocked) => blocked === driverId)) return "declined, let expire or lost this ride before";
+    if (ride.blockedDrivers.length > 0 && ride.blockedDrivers.some((blocked) => blocked === points.idAt(slot)))
+      return "declined, let expire or lost this ride before";
     const seats = points.columns.seats[slot] ?? 0;
     if (seats < ride.seats) return `the car has ${seats} seats, ${ride.seats} are asked`;
-    if (proposals.rests(ride.rideId, driverId, nowMs)) return "was proposed for this ride a moment ago, without effect";
+    if (proposals.rests(ride.rideId, points.idAt(slot) ?? "", nowMs)) return "was proposed for this ride a moment ago, without effect";
     return null;
   };
 }
@@ -140,9 +140,9 @@ function releases({ rides, drivers, proposals, market, hearingSinceMs }: MarketS
   const silentBeforeMs = nowMs - market.policy.driverSilentMs;
   if (hearingSinceMs === null || hearingSinceMs > silentBeforeMs) return planned;
   for (let slot = 0; slot < points.slotEnd && planned.length < proposalsPerTickMax; slot++) {
-    if ((flags[slot]! & heldFlag) === 0) continue;
-    const heardAtMs = observedAtMs[slot] ?? 0;
-    if (heardAtMs > silentBeforeMs) continue;
+    // Few are silent and many held: asked in this order the processor guesses right.
+    const heardAtMs = observedAtMs[slot]!;
+    if (heardAtMs > silentBeforeMs || (flags[slot]! & heldFlag) === 0) continue;
     const driverId = points.idAt(slot) ?? "";
     const ride = rides.rides.get(drivers.rideOf(driverId) ?? "");
     if (ride === undefined || (ride.status !== "assigned" && ride.status !== "arrived") || proposals.has(ride.rideId)) continue;
