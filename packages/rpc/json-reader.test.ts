@@ -100,6 +100,7 @@ const spellings: readonly ((text: string, random: Random) => string)[] = [
   anywhere(/:-?[\d.]+/g, () => ":0.1"),
   anywhere(/:-?[\d.]+/g, () => ":1e0"),
   anywhere(/:-?[\d.]+/g, () => ":1e39"),
+  anywhere(/:-?[\d.]+/g, () => ":1e400"),
   anywhere(/:-?[\d.]+/g, () => ":4294967296"),
   anywhere(/:(true|false)/g, () => ":1"),
 ];

@@ -124,7 +124,7 @@ function scalarReader(scalar: ScalarType): Read | undefined {
     case ScalarType.INT32:
       return (json) => (typeof json === "number" && (json | 0) === json ? json : undefined);
     case ScalarType.DOUBLE:
-      return (json) => (typeof json === "number" ? json : undefined);
+      return (json) => (Number.isFinite(json) ? json : undefined);
     case ScalarType.FLOAT:
       return (json) => (typeof json === "number" && Math.abs(json) < floatMax ? json : undefined);
     default:
