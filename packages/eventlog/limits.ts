@@ -73,8 +73,8 @@ export const relayLimits: RelayLimits = {
   appendMs: 10_000,
 };
 
-/** How a page is read: in packs of rows, of which the database makes one row each. */
-export const relayReads = { packsPerPage: 16, packsPerRead: 4 } as const;
+/** A page is read in packs of rows, of which the database makes one row each; so many pages at once wait for the log. */
+export const relayReads = { packsPerPage: 16, packsPerRead: 4, pagesInFlight: 2 } as const;
 
 export type LeaseLimits = { readonly leaseMs: number; readonly renewMs: number; readonly statementMs: number };
 

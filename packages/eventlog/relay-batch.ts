@@ -8,7 +8,7 @@ import type { Pool, Queryable } from "./dependencies.ts";
 import type { LogRecord } from "./event-log.ts";
 import { type RelayLimits, relayReads } from "./limits.ts";
 import { openIn } from "./relay-cursor.ts";
-import { orAbort } from "./waiting.ts";
+import { orAbort, untilWritten } from "./waiting.ts";
 
 export type OutboxRecord = LogRecord & {
   readonly id: number;
@@ -55,6 +55,7 @@ async function* readPages(sql: Pool, { limits, ...bounds }: BatchRequest): Async
       if (done) return;
       // The server puts the next packs together while these are taken apart.
       next = nextOf(reads);
+      await untilWritten();
       for (const pack of packs) {
         rows.push(...unpack(pack));
         bytes += pack.payloads.length;
@@ -70,41 +71,42 @@ async function* readPages(sql: Pool, { limits, ...bounds }: BatchRequest): Async
   }
 }
 
-/** Rows as one JSON array of all their columns but the payload, and the payloads end to end. */
-type Pack = { readonly columns: string; readonly payloads: string };
+/** Rows column by column, and their payloads end to end. */
+type Pack = {
+  readonly ids: readonly number[];
+  readonly sizes: readonly number[];
+  readonly targets: readonly string[];
+  readonly eventIds: readonly string[];
+  readonly keys: readonly string[];
+  readonly headers: readonly Record<string, string>[];
+  readonly payloads: string;
+};
 
 /** The rows of `packRows` ids in one: for the driver a row, and a column of it, costs more than what is in it. */
 function readPacks(sql: Pool, bounds: BatchBounds, packRows: number) {
   return sql<Pack[]>`
-    SELECT '[' || string_agg(id || ',' || octet_length(payload) || ',' || to_json(topic || '/' || partition) || ',"' || event_id || '",' || to_json(key) || ',' || headers, ',') || ']' AS columns,
-      encode(string_agg(payload, ''), 'base64') AS payloads
+    SELECT json_agg(id) AS ids, json_agg(octet_length(payload)) AS sizes, json_agg(topic || '/' || partition) AS targets,
+      json_agg(event_id) AS "eventIds", json_agg(key) AS keys, json_agg(headers) AS headers, encode(string_agg(payload, ''), 'base64') AS payloads
     FROM (
       SELECT id / ${packRows}::bigint AS pack, id, topic, partition, event_id, key, headers, payload FROM ${rowsOfBatch(sql, bounds)} AS batch
       UNION ALL SELECT ${endMark}::bigint, ${endMark}::bigint, '', 0, '00000000-0000-0000-0000-000000000000', '', '{}', ''
-      ORDER BY pack, id
+      ORDER BY pack
     ) AS rows
     GROUP BY pack ORDER BY pack`;
 }
 
-type PackedRow = [id: number, bytes: number, target: string, eventId: string, key: string, headers: Record<string, string>];
-const packedColumns = 6;
-
-/** @throws when the rows are out of order: that the database puts them together as they are sorted is its habit, no promise. */
-function unpack(pack: Pack): readonly OutboxRecord[] {
-  const values: PackedRow[number][] = JSON.parse(pack.columns);
+function unpack({ ids, sizes, targets, eventIds, keys, headers, ...pack }: Pack): OutboxRecord[] {
   const payloads = Buffer.from(pack.payloads, "base64");
   const rows: OutboxRecord[] = [];
   let end = 0;
-  let before = 0;
-  for (let at = 0; at < values.length; at += packedColumns) {
-    const [id, bytes, target, eventId, key, headers] = values.slice(at, at + packedColumns) as PackedRow;
-    if (id <= before) throw new Error(`Cannot relay: row ${id} of the outbox came after row ${before}`);
-    before = id;
-    headers["event-id"] = eventId;
-    headers["outbox-id"] = String(id);
-    rows.push({ id, target, key, value: payloads.subarray(end, (end += bytes)), headers });
+  for (let at = 0; at < ids.length; at++) {
+    const id = ids[at]!;
+    const all = headers[at]!;
+    all["event-id"] = eventIds[at]!;
+    all["outbox-id"] = String(id);
+    rows.push({ id, target: targets[at]!, key: keys[at]!, value: payloads.subarray(end, (end += sizes[at]!)), headers: all });
   }
-  return rows;
+  return rows.sort((one, other) => one.id - other.id);
 }
 
 /**

@@ -14,6 +14,7 @@ import { applyEventLogMigrations } from "./test-programs/apply-migrations.ts";
 import { benchPartitions, benchTopic, openBenchLog } from "./test-programs/bench-log.ts";
 
 const brokerHeapMegabytes = 512;
+export const brokerName = "Apache Kafka";
 
 export interface RelayBench {
   readonly database: TestDatabase;
@@ -25,6 +26,8 @@ export interface RelayBench {
   /** A home region that nobody used before, with its topic; earlier ones' rows stay in the outbox, as they do for a day. */
   newRegion(): Promise<string>;
   startRelay(region: string): Promise<Relay>;
+  /** Sessions that count as the relay's. */
+  relayPool(): Pool;
   /** CPU seconds so far of this process, of the relay's Postgres sessions and of the broker. */
   cpuSeconds(): Promise<CpuSeconds>;
   close(): Promise<void>;
@@ -45,23 +48,24 @@ export async function startRelayBench(): Promise<RelayBench> {
   const place = broker?.address ?? database.url;
   const log = openBenchLog(place);
   let regions = 0;
+  const relayPool = (): Pool => database.sql({ max: 4, applicationName: "bench-relay" });
   return {
     database,
     sql,
     log,
     place,
-    logName: broker === undefined ? "the embedded log" : "Apache Kafka",
+    logName: broker === undefined ? "the embedded log" : brokerName,
     async newRegion() {
       const region = `r${regions++}`;
       await log.ensureTopics([{ topic: `${region}.${benchTopic}`, partitions: benchPartitions, retentionMs: 3_600_000 }]);
       return region;
     },
     async startRelay(region) {
-      const relaySql = database.sql({ max: 4, applicationName: "bench-relay" });
-      const relay = createRelay({ context: createTestContext(), sql: relaySql, writer: "bench", regions: [region], eventLog: () => log });
+      const relay = createRelay({ context: createTestContext(), sql: relayPool(), writer: "bench", regions: [region], eventLog: () => log });
       await relay.start();
       return relay;
     },
+    relayPool,
     async cpuSeconds() {
       const { user, system } = process.cpuUsage();
       const sessions = await sql<{ pid: number }[]>`SELECT pid FROM pg_stat_activity WHERE application_name = 'bench-relay'`;

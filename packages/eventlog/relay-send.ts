@@ -1,12 +1,13 @@
 /**
- * Sends one batch of the outbox to a region's log: page after page in id order, the partitions of a page side by side,
- * each partition one awaited append at a time. While the log fails it keeps the batch and tries again with jitter.
+ * Sends one batch of the outbox to a region's log: pages in id order, their partitions side by side, each partition one
+ * awaited append at a time. While one page waits for the log the next is sent to partitions that have answered already.
+ * While the log fails it keeps the batch and tries again with jitter.
  */
 import type { HostContext, Pool } from "./dependencies.ts";
 import type { EventLog } from "./event-log.ts";
-import type { RelayLimits } from "./limits.ts";
+import { type RelayLimits, relayReads } from "./limits.ts";
 import { splitToAppends } from "./record-codec.ts";
-import { type OutboxRecord, readBatch } from "./relay-batch.ts";
+import { type BatchPage, type OutboxRecord, readBatch } from "./relay-batch.ts";
 import { pause, retryDelayMs, withDeadline } from "./waiting.ts";
 
 export type OutboxBatch = { readonly from: string; readonly to: string; readonly lastId: number };
@@ -36,15 +37,18 @@ export function createBatchSender(deps: BatchSenderDeps): BatchSender {
     const acknowledged = new Map<string, number>();
     let { lastId } = batch;
     let sent = 0;
-    for (let failures = 0; ;) {
+    let failures = 0;
+
+    async function pageSent({ rows, last }: BatchPage): Promise<void> {
+      failures = 0;
+      lastId = rows.at(-1)?.id ?? lastId;
+      sent += rows.length;
+      await deps.onPageSent({ rows: rows.length, lastId, more: !last }, batch);
+    }
+
+    for (;;) {
       try {
-        for await (const { rows, last } of readBatch(sql, { ...batch, homeRegion, lastId, limits }, signal)) {
-          await sendPage(deps, rows, acknowledged, signal);
-          failures = 0;
-          lastId = rows.at(-1)?.id ?? lastId;
-          sent += rows.length;
-          await deps.onPageSent({ rows: rows.length, lastId, more: !last }, batch);
-        }
+        await sendPages(deps, readBatch(sql, { ...batch, homeRegion, lastId, limits }, signal), { acknowledged, pageSent, signal });
         return sent;
       } catch (error) {
         if (signal.aborted || !(error instanceof LogFailure)) throw error;
@@ -57,12 +61,54 @@ export function createBatchSender(deps: BatchSenderDeps): BatchSender {
   };
 }
 
-/** What one partition has acknowledged is not sent again when another fails. */
-async function sendPage(deps: BatchSenderDeps, page: readonly OutboxRecord[], acknowledged: Map<string, number>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const sends = [...Map.groupBy(page, ({ target }) => target)].map(async ([target, rows]) => {
+type Sending = {
+  /** For each target the id up to which its rows are in the log: they are not sent again when another fails. */
+  readonly acknowledged: Map<string, number>;
+  readonly pageSent: (page: BatchPage) => Promise<void>;
+  readonly signal: AbortSignal;
+};
+
+/** When it ends, whatever the way, nothing is on its way any more: an append that lands later would follow its own repetition. */
+async function sendPages(deps: BatchSenderDeps, pages: AsyncIterable<BatchPage>, { acknowledged, pageSent, signal }: Sending): Promise<void> {
+  const inFlight: { readonly page: BatchPage; readonly stored: Promise<void> }[] = [];
+  const tails = new Map<string, Promise<void>>();
+  const oldestStored = async (): Promise<void> => {
+    const oldest = inFlight[0];
+    if (oldest === undefined) return;
+    await oldest.stored;
+    inFlight.shift();
+    await pageSent(oldest.page);
+  };
+  try {
+    for await (const page of pages) {
+      signal.throwIfAborted();
+      const stored = sendPage(deps, page.rows, { acknowledged, tails });
+      stored.catch(() => {});
+      inFlight.push({ page, stored });
+      if (inFlight.length === relayReads.pagesInFlight) await oldestStored();
+    }
+  } finally {
+    await Promise.allSettled(tails.values());
+    while (inFlight.length > 0) await oldestStored();
+  }
+}
+
+type Targets = Pick<Sending, "acknowledged"> & {
+  /** For each target its last append: the next begins after it, and not at all when it fails. */
+  readonly tails: Map<string, Promise<void>>;
+};
+
+async function sendPage(deps: BatchSenderDeps, page: readonly OutboxRecord[], { acknowledged, tails }: Targets): Promise<void> {
+  const send = async (target: string, rows: readonly OutboxRecord[], before: Promise<void> | undefined): Promise<void> => {
+    await before;
     const already = acknowledged.get(target) ?? 0;
     for (const append of splitToAppends(rows.filter((row) => row.id > already))) acknowledged.set(target, await sendAppend(deps, target, append));
+  };
+  // All in one turn: the next page's appends must not come before these.
+  const sends = [...Map.groupBy(page, ({ target }) => target)].map(([target, rows]) => {
+    const sent = send(target, rows, tails.get(target));
+    tails.set(target, sent);
+    return sent;
   });
   const failed = (await Promise.allSettled(sends)).find((result) => result.status === "rejected");
   if (failed) throw new LogFailure(`Cannot append to the log of region "${deps.homeRegion}"`, { cause: failed.reason });

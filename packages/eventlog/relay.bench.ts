@@ -2,7 +2,8 @@
 import type { Figure, FigureOptions, Measurement } from "@ridegrid/testing";
 import type { LogRecord } from "./event-log.ts";
 import { splitToAppends } from "./record-codec.ts";
-import { addRideEvents, type CpuSeconds, type RelayBench, startRelayBench } from "./relay-bench.fixture.ts";
+import type { Relay } from "./relay.ts";
+import { addRideEvents, brokerName, type CpuSeconds, type RelayBench, startRelayBench } from "./relay-bench.fixture.ts";
 import { type Latencies, measureLatency } from "./relay-latency.fixture.ts";
 import { benchPartitions, benchTopic } from "./test-programs/bench-log.ts";
 
@@ -30,53 +31,67 @@ export const figures: readonly Figure[] = [
   },
 ];
 
-type Cost = Record<keyof CpuSeconds, number[]>;
+type Run = { readonly rows: number; readonly seconds: number; readonly cpu: CpuSeconds };
 
 async function measureBacklog({ quick, signal }: FigureOptions): Promise<readonly Measurement[]> {
   const { rows, rounds } = quick ? quickBacklog : backlog;
   const bench = await startRelayBench();
-  const seconds: number[] = [];
-  const [rate, naive, direct]: [number[], number[], number[]] = [[], [], []];
-  const cost: Cost = { relay: [], postgres: [], broker: [] };
+  const [relayed, naive, direct]: [Run[], Run[], Run[]] = [[], [], []];
   try {
     await drain(bench, warmUpRows[quick ? "quick" : "full"], signal);
     for (let round = 0; round < rounds; round++) {
-      const drained = await drain(bench, rows, signal);
-      seconds.push(drained.seconds);
-      rate.push(rows / drained.seconds);
-      for (const part of ["relay", "postgres", "broker"] as const) cost[part].push((drained.cpu[part] / rows) * 1e6);
+      relayed.push(await drain(bench, rows, signal));
       naive.push(await followById(bench, Math.min(rows, naiveRowsMax), signal));
       direct.push(await appendFromMemory(bench, rows, signal));
     }
   } finally {
     await bench.close();
   }
-  const perRow = "CPU µs a row";
+  const rates = { unit: "rows per second", samples: relayed.map(rowsPerSecond) };
+  const byId = "pages of id > last, one append after the other";
+  const fromMemory = "the same records appended from memory, no relay";
+  const cost = (part: keyof CpuSeconds, what: string, peer: { readonly what: string; readonly runs: readonly Run[] }): Measurement => {
+    const of = (runs: readonly Run[]): readonly number[] => runs.map((run) => (run.cpu[part] / run.rows) * 1e6);
+    return { what, unit: "CPU µs a row", samples: of(relayed), peer: { what: peer.what, samples: of(peer.runs) } };
+  };
   return [
-    { what: `${rows.toLocaleString("en-US")} rows to ${bench.logName}`, unit: "seconds", samples: seconds, goal: { atMost: 15 } },
-    { what: "the same", unit: "rows per second", samples: rate, goal: { atLeast: 50_000 } },
-    { what: "the same", unit: "rows per second", samples: rate, peer: { what: "pages of id > last, one append after the other", samples: naive } },
-    { what: "the same", unit: "rows per second", samples: rate, peer: { what: "the same records appended from memory, no relay", samples: direct } },
-    { what: "relay process", unit: perRow, samples: cost.relay },
-    { what: "its Postgres sessions", unit: perRow, samples: cost.postgres },
-    { what: "broker", unit: perRow, samples: cost.broker },
+    { what: `${rows.toLocaleString("en-US")} rows to ${bench.logName}`, unit: "seconds", samples: relayed.map((run) => run.seconds), goal: { atMost: 15 } },
+    { what: "the same", ...rates, goal: { atLeast: 50_000 } },
+    { what: "the same", ...rates, peer: { what: byId, samples: naive.map(rowsPerSecond) } },
+    { what: "the same", ...rates, peer: { what: fromMemory, samples: direct.map(rowsPerSecond) } },
+    cost("relay", "relay process", { what: fromMemory, runs: direct }),
+    cost("postgres", "its Postgres sessions", { what: byId, runs: naive }),
+    ...(bench.logName === brokerName ? [cost("broker", "broker", { what: fromMemory, runs: direct })] : []),
   ];
 }
 
-/** From the relay's start to the last row acknowledged; every row is then counted in the log. */
-async function drain(bench: RelayBench, rows: number, signal: AbortSignal): Promise<{ readonly seconds: number; readonly cpu: CpuSeconds }> {
-  const region = await bench.newRegion();
-  await addRideEvents(bench.sql, region, rows);
+function rowsPerSecond({ rows, seconds }: Run): number {
+  return rows / seconds;
+}
+
+/** What `work` on so many rows took, the parts apart. */
+async function timed(bench: RelayBench, rows: number, work: () => Promise<void>): Promise<Run> {
   const before = await bench.cpuSeconds();
   const startedAt = performance.now();
-  const relay = await bench.startRelay(region);
-  while ((relay.states()[0]?.rowsSent ?? 0) < rows && !signal.aborted) await Bun.sleep(5);
+  await work();
   const seconds = (performance.now() - startedAt) / 1_000;
   const after = await bench.cpuSeconds();
-  await relay.stop();
+  return { rows, seconds, cpu: { relay: after.relay - before.relay, postgres: after.postgres - before.postgres, broker: after.broker - before.broker } };
+}
+
+/** From the relay's start to the last row acknowledged; every row is then counted in the log. */
+async function drain(bench: RelayBench, rows: number, signal: AbortSignal): Promise<Run> {
+  const region = await bench.newRegion();
+  await addRideEvents(bench.sql, region, rows);
+  let relay: Relay | undefined;
+  const run = await timed(bench, rows, async () => {
+    relay = await bench.startRelay(region);
+    while ((relay.states()[0]?.rowsSent ?? 0) < rows && !signal.aborted) await Bun.sleep(5);
+  });
+  await relay?.stop();
   signal.throwIfAborted();
   await assertStored(bench, region, rows);
-  return { seconds, cpu: { relay: after.relay - before.relay, postgres: after.postgres - before.postgres, broker: after.broker - before.broker } };
+  return run;
 }
 
 async function assertStored({ log }: RelayBench, region: string, rows: number): Promise<void> {
@@ -93,31 +108,32 @@ type NaiveRow = {
   readonly headers: Record<string, string>;
 };
 
-/** What one writes first, and loses late commits: a page by id, its partitions one after the other. Rows per second. */
-async function followById(bench: RelayBench, rows: number, signal: AbortSignal): Promise<number> {
+/** What one writes first, and loses late commits: a page by id, its partitions one after the other. */
+async function followById(bench: RelayBench, rows: number, signal: AbortSignal): Promise<Run> {
   const region = await bench.newRegion();
   await addRideEvents(bench.sql, region, rows);
-  const startedAt = performance.now();
-  for (let last = 0, sent = 0; sent < rows;) {
-    signal.throwIfAborted();
-    const page = await bench.sql<NaiveRow[]>`
-      SELECT id::float8 AS id, partition, key, payload, headers FROM outbox
-      WHERE home_region = ${region} AND id > ${last}::bigint ORDER BY id LIMIT ${naivePage}`;
-    for (const [partition, records] of Map.groupBy(page, (row) => row.partition)) {
-      await bench.log.append(
-        `${region}.${benchTopic}`,
-        partition,
-        records.map(({ key, payload, headers }) => ({ key, value: payload, headers })),
-      );
+  const sql = bench.relayPool();
+  return await timed(bench, rows, async () => {
+    for (let last = 0, sent = 0; sent < rows;) {
+      signal.throwIfAborted();
+      const page = await sql<NaiveRow[]>`
+        SELECT id::float8 AS id, partition, key, payload, headers FROM outbox
+        WHERE home_region = ${region} AND id > ${last}::bigint ORDER BY id LIMIT ${naivePage}`;
+      for (const [partition, records] of Map.groupBy(page, (row) => row.partition)) {
+        await bench.log.append(
+          `${region}.${benchTopic}`,
+          partition,
+          records.map(({ key, payload, headers }) => ({ key, value: payload, headers })),
+        );
+      }
+      last = page.at(-1)?.id ?? last;
+      sent += page.length;
     }
-    last = page.at(-1)?.id ?? last;
-    sent += page.length;
-  }
-  return rows / ((performance.now() - startedAt) / 1_000);
+  });
 }
 
-/** The ceiling: records that need no reading, the partitions side by side as the relay sends them. Rows per second. */
-async function appendFromMemory(bench: RelayBench, rows: number, signal: AbortSignal): Promise<number> {
+/** The ceiling: records that need no reading, the partitions side by side as the relay sends them. */
+async function appendFromMemory(bench: RelayBench, rows: number, signal: AbortSignal): Promise<Run> {
   const region = await bench.newRegion();
   const records: readonly LogRecord[] = Array.from({ length: 4_000 }, (_, index) => ({
     key: Bun.randomUUIDv7(),
@@ -132,16 +148,16 @@ async function appendFromMemory(bench: RelayBench, rows: number, signal: AbortSi
     },
   }));
   const perPartition = records.length / benchPartitions;
-  const startedAt = performance.now();
-  for (let sent = 0; sent < rows; sent += records.length) {
-    signal.throwIfAborted();
-    const sends = partitions().map(async (partition) => {
-      for (const append of splitToAppends(records.slice(partition * perPartition, (partition + 1) * perPartition)))
-        await bench.log.append(`${region}.${benchTopic}`, partition, append);
-    });
-    await Promise.all(sends);
-  }
-  return rows / ((performance.now() - startedAt) / 1_000);
+  return await timed(bench, rows, async () => {
+    for (let sent = 0; sent < rows; sent += records.length) {
+      signal.throwIfAborted();
+      const sends = partitions().map(async (partition) => {
+        for (const append of splitToAppends(records.slice(partition * perPartition, (partition + 1) * perPartition)))
+          await bench.log.append(`${region}.${benchTopic}`, partition, append);
+      });
+      await Promise.all(sends);
+    }
+  });
 }
 
 async function measureLatencies({ quick, signal }: FigureOptions): Promise<readonly Measurement[]> {

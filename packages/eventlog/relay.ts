@@ -30,7 +30,7 @@ export interface Relay {
   start(): Promise<void>;
   /** Call after a commit that wrote outbox rows of the region: relays at once instead of at the next look. */
   poke(region: string): void;
-  /** Finishes the page that it is at and gives its leases back. Safe to call twice. */
+  /** Waits for the pages that are on their way and gives its leases back. Safe to call twice. */
   stop(): Promise<void>;
   states(): readonly RelayState[];
   /** What was measured last, at most two seconds ago while the database answers. `full`: refuse new rides. */

@@ -1,5 +1,6 @@
 /** Waiting that ends early: with a signal, at a deadline, or before a retry. Timers here never keep a process alive by themselves. */
 import type { Random } from "@ridegrid/domain";
+import { setImmediate as immediate } from "node:timers/promises";
 
 class DeadlineExceeded extends Error {
   override readonly name = "DeadlineExceeded";
@@ -32,6 +33,12 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     const timer = setTimeout(finish, ms);
     signal.addEventListener("abort", finish, { once: true });
   });
+}
+
+/** Lets what was asked of a driver leave for its server before work that takes the processor: postgres.js writes in an immediate of its own. */
+export async function untilWritten(): Promise<void> {
+  await immediate();
+  await immediate();
 }
 
 /** Rejects with the signal's reason as soon as it aborts; `work` goes on unobserved. */
