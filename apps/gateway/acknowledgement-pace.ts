@@ -16,7 +16,7 @@ export interface AcknowledgementPace {
 export function createAcknowledgementPace({ intervalMs }: { readonly intervalMs: number }): AcknowledgementPace {
   const later = new Set<Speaker>();
   let urgentNow = new Set<Speaker>();
-  let come: Speaker[] = [];
+  let othersNow: Speaker[] = [];
   let sweeper: ReturnType<typeof setTimeout> | undefined;
   let flushing = false;
 
@@ -29,9 +29,9 @@ export function createAcknowledgementPace({ intervalMs }: { readonly intervalMs:
   function flush(): void {
     flushing = false;
     const nowMs = performance.now();
-    const [urgent, others] = [urgentNow, come];
+    const [urgent, others] = [urgentNow, othersNow];
     urgentNow = new Set();
-    come = [];
+    othersNow = [];
     for (const speaker of urgent) speak(speaker, nowMs);
     for (const speaker of others) {
       if (urgent.has(speaker)) continue;
@@ -50,7 +50,7 @@ export function createAcknowledgementPace({ intervalMs }: { readonly intervalMs:
   return {
     add(speaker, urgent) {
       if (urgent) urgentNow.add(speaker);
-      else come.push(speaker);
+      else othersNow.push(speaker);
       if (flushing) return;
       flushing = true;
       setImmediate(flush);
