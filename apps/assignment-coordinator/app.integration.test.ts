@@ -45,6 +45,7 @@ test("a ride goes from quote to payment, and its events reach the log in order",
   const events = (await recordsOf("ride-events.v1", rideId)).map((record) => decodeRideEvent(record.value).event);
   expect(events.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6]);
   expect(events.map(({ body }) => body.type)).toEqual(["RideRequested", "OfferSent", "OfferAccepted", "DriverArrived", "RideStarted", "RideCompleted"]);
+  await eventually(async () => (await recordsOf("driver-events.v1", "d-1")).length === 6, { what: "six events of the driver in the log" });
   const drivers = (await recordsOf("driver-events.v1", "d-1")).map((record) => decodeDriverEvent(record.value));
   expect(drivers.map(({ driver: { version } }) => Number(version))).toEqual([1, 2, 3, 4, 5, 6]);
   expect((await world.as("operator", "o-1").listInvariantViolations({})).violations).toEqual([]);

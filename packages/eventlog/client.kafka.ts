@@ -1,6 +1,6 @@
 /**
- * What producers and readers of the Kafka adapter share: how their clients are set up, asking a partition's leader, and
- * the names of errors.
+ * What producers and readers of the Kafka adapter share: how their clients are set up, asking again, and the names of
+ * errors.
  */
 import { type Base, type Connection, findErrorBy, type SASLOptions } from "@platformatic/kafka";
 import { setTimeout as delay } from "node:timers/promises";
@@ -32,23 +32,31 @@ export function clientOptions({ brokers, clientId, tls, sasl }: BrokerAccess) {
   };
 }
 
+/** Asks whoever leads, and again as `askAgain` does whoever leads by then. */
+export function askLeader<T>(client: Base, place: Place, ask: (leader: Connection) => Promise<T>): Promise<T> {
+  return askAgain(async (attempt) => ask(await leaderOf(client, place, attempt > 0)), kafkaLimits.retries);
+}
+
 /**
- * Asks again, as often as the limits say and whoever leads by then, when the failure may pass; while a leader is only
- * becoming one, of a topic just made or after an election, for as long as they say.
+ * Asks so many times more when the failure may pass; and while a broker is only becoming what it is asked as, of a
+ * topic just made, after an election or after its start, for as long as the limits say.
  */
-export async function askLeader<T>(client: Base, place: Place, ask: (leader: Connection) => Promise<T>): Promise<T> {
-  const electedByMs = performance.now() + kafkaLimits.electionMs;
+export async function askAgain<T>(ask: (attempt: number) => Promise<T>, retries: number): Promise<T> {
+  const readyByMs = performance.now() + kafkaLimits.electionMs;
   for (let attempt = 0; ; attempt++) {
     try {
-      return await ask(await leaderOf(client, place, attempt > 0));
+      return await ask(attempt);
     } catch (error) {
-      if (error instanceof Error && findErrorBy(error, "canRetry", false) !== null) throw error;
-      const isElecting = apiErrors(error).has("NOT_LEADER_OR_FOLLOWER") && performance.now() < electedByMs;
-      if (attempt >= kafkaLimits.retries && !isElecting) throw error;
+      const names = apiErrors(error);
+      const isBecoming = performance.now() < readyByMs && becoming.some((name) => names.has(name));
+      if (!isBecoming && error instanceof Error && findErrorBy(error, "canRetry", false) !== null) throw error;
+      if (attempt >= retries && !isBecoming) throw error;
       await delay(kafkaLimits.retryDelayMs);
     }
   }
 }
+
+const becoming = ["NOT_LEADER_OR_FOLLOWER", "COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE"];
 
 async function leaderOf(client: Base, { topic, partition }: Place, forceUpdate: boolean): Promise<Connection> {
   const metadata = await client.metadata({ topics: [topic], forceUpdate });

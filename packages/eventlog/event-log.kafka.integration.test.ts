@@ -129,7 +129,7 @@ if (missing === null) {
         await log.close();
       }
       other.remove();
-    });
+    }, 30_000);
   });
 
   test(

@@ -11,7 +11,7 @@ export const kafkaLimits = {
   /** An idempotent producer's own retries are endless by default. */
   retries: 2,
   retryDelayMs: 100,
-  /** How long a broker may answer that it does not lead yet, although it was named. */
+  /** How long a broker may answer that it does not lead or coordinate yet, although it was named. */
   electionMs: 3_000,
   /** How long a topic just made may take to have leaders everywhere: a busy broker took more than ten seconds. */
   topicKnownMs: 30_000,

@@ -6,7 +6,7 @@
  */
 import { createAPI, ProduceAcks, Producer, type Reader, ResponseError, Writer } from "@platformatic/kafka";
 import type { Clock } from "@ridegrid/domain";
-import { apiErrors, askLeader, type BrokerAccess, clientOptions, type Place } from "./client.kafka.ts";
+import { apiErrors, askAgain, askLeader, type BrokerAccess, clientOptions, type Place } from "./client.kafka.ts";
 import type { LogRecord } from "./event-log.ts";
 import { kafkaLimits } from "./limits.kafka.ts";
 import { type Compression, encodeRecordBatch } from "./record-batch.kafka.ts";
@@ -77,7 +77,8 @@ export function createProducerSlot(options: ProducerOptions): ProducerSlot {
 
 function openSession(options: BrokerAccess): Session {
   const client = new Producer(clientOptions(options));
-  const identity = client.initIdempotentProducer({ producerId: -1n, producerEpoch: -1 });
+  // The client tries again by itself, but hardly waits for a broker that has just started.
+  const identity = askAgain(() => client.initIdempotentProducer({ producerId: -1n, producerEpoch: -1 }), 0);
   identity.catch(() => {});
   return { client, identity, sequences: new Map(), appended: 0 };
 }
