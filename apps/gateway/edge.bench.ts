@@ -1,5 +1,8 @@
-/** What the edge costs: a plain unary call with every layer on, answered in process, beside raw Hono and the library's own handler. */
-import { create, toBinary, toJson } from "@bufbuild/protobuf";
+/**
+ * What the edge costs: a plain unary call with every layer on, answered in process, beside the library's own handler and
+ * beside raw Hono twice: once with the answer's bytes at hand, once with messages decoded and encoded by protobuf-es.
+ */
+import { create, fromBinary, fromJson, type JsonValue, toBinary, toJson } from "@bufbuild/protobuf";
 import { RiderService } from "@ridegrid/contracts";
 import { GetRideRequestSchema, GetRideResponseSchema } from "@ridegrid/contracts/gen/rider/v1/rider_service_pb";
 import { createCallMetrics, type EdgeOptions, mountConnect } from "@ridegrid/rpc";
@@ -42,7 +45,7 @@ async function measureEdge(): Promise<readonly Measurement[]> {
   const context = createTestContext();
   const issuer = await createDevelopmentIssuer({ clock: context.clock });
   const options = allLayers(context, issuer);
-  const servers = { edge: serveEdge(options, true), library: serveEdge(options, false), hono: serveHono() };
+  const servers = { edge: serveEdge(options, true), library: serveEdge(options, false), hono: serveHono(sameBytes), honoMessages: serveHono(messages) };
   const token = await issuer.issue({ role: "rider", subject: "r-1" });
   const measured: Measurement[] = [];
   try {
@@ -60,23 +63,27 @@ async function measureEdge(): Promise<readonly Measurement[]> {
   return measured;
 }
 
-type Servers<T> = { readonly edge: T; readonly library: T; readonly hono: T };
+type Servers<T> = { readonly edge: T; readonly library: T; readonly hono: T; readonly honoMessages: T };
 
 /** Round by round, each server after the other: what else the machine does falls on all. */
 async function measureInTurn(what: string, servers: Servers<PublicListener>, start: (server: PublicListener) => Promise<HttpLoad>) {
   await using edge = await start(servers.edge);
   await using library = await start(servers.library);
   await using hono = await start(servers.hono);
-  const samples = { edge: new Array<number>(), library: new Array<number>(), hono: new Array<number>() };
+  await using honoMessages = await start(servers.honoMessages);
+  const samples = { edge: new Array<number>(), library: new Array<number>(), hono: new Array<number>(), honoMessages: new Array<number>() };
   for (let round = 0; round < rounds; round++) {
     samples.edge.push(await callsPerCpuSecond(edge));
     samples.library.push(await callsPerCpuSecond(library));
     samples.hono.push(await callsPerCpuSecond(hono));
+    samples.honoMessages.push(await callsPerCpuSecond(honoMessages));
   }
   const unit = "calls per CPU-second";
   const peer = { what: "raw Hono", samples: samples.hono };
+  const messagesPeer = { what: "raw Hono, its messages by protobuf-es", samples: samples.honoMessages };
   return [
     { what: `edge: ${what}`, unit, samples: samples.edge, peer, goal: { atLeast: 0.6 } },
+    { what: `edge: ${what}`, unit, samples: samples.edge, peer: messagesPeer, goal: { atLeast: 0.6 } },
     { what: `library's handler: ${what}`, unit, samples: samples.library, peer },
   ];
 }
@@ -117,18 +124,34 @@ function serveEdge(options: EdgeOptions, plainCalls: boolean): PublicListener {
   return listenPublic({ host: "127.0.0.1", port: 0, fetch: readableByBrowsers(fetch), onFault });
 }
 
-/** The same bytes, and nothing else that an edge does. */
-function serveHono(): PublicListener {
+/** What raw Hono makes of a question. */
+type Codec = { readonly json: (question: JsonValue) => JsonValue; readonly binary: (question: Uint8Array) => Uint8Array<ArrayBuffer> };
+
+const json = JSON.stringify(toJson(GetRideResponseSchema, answer));
+const binary = toBinary(GetRideResponseSchema, answer);
+/** JSON is parsed and written without a schema, binary neither decoded nor encoded. */
+const sameBytes: Codec = { json: () => JSON.parse(json), binary: () => binary };
+/** As the edge has them: a question with its type, an answer made of a message. */
+const messages: Codec = {
+  json(given) {
+    fromJson(GetRideRequestSchema, given);
+    return toJson(GetRideResponseSchema, answer);
+  },
+  binary(given) {
+    fromBinary(GetRideRequestSchema, given);
+    return toBinary(GetRideResponseSchema, answer);
+  },
+};
+
+/** Nothing else that an edge does. */
+function serveHono(codec: Codec): PublicListener {
   const app = new Hono();
-  const json = JSON.stringify(toJson(GetRideResponseSchema, answer));
-  const binary = Uint8Array.from(toBinary(GetRideResponseSchema, answer));
   app.post(path, async (context) => {
     if (context.req.header("content-type") === "application/proto") {
-      await context.req.arrayBuffer();
-      return context.body(binary, 200, { "content-type": "application/proto" });
+      const asked = new Uint8Array(await context.req.arrayBuffer());
+      return context.body(codec.binary(asked), 200, { "content-type": "application/proto" });
     }
-    await context.req.json();
-    return context.json(JSON.parse(json));
+    return context.json(codec.json(await context.req.json()));
   });
   return listenPublic({ host: "127.0.0.1", port: 0, fetch: app.fetch, onFault });
 }

@@ -24,7 +24,8 @@ export interface UnaryCall {
   activeContext: Context | undefined;
   /** Ends the call now, whatever its handler does. */
   interrupt(reason: unknown): void;
-  untilInterrupted<T>(answer: Promise<T>): Promise<T>;
+  /** Tells what the handler promised, or why the call was ended before, whichever comes first. */
+  untilInterrupted<T>(answer: Promise<T>, answered: (value: T) => void, failed: (error: unknown) => void): void;
 }
 
 /** How a call went wrong; none is undefined. */
@@ -40,24 +41,54 @@ export type CallLayer = {
   readonly stream?: (next: StreamNext) => StreamNext;
 };
 
-/** Runs `handle` inside of layers: they begin from the first to the last, and end the other way round. */
-export async function throughLayers<T>(begins: readonly CallBegin[], call: UnaryCall, handle: () => Awaitable<T>): Promise<T> {
+/** Who is told, once, how a call went. Neither may throw. */
+export type CallOutcome<T> = {
+  readonly answered: (answer: T) => void;
+  readonly failed: (error: unknown) => void;
+};
+
+export type Handler<Given, T> = {
+  readonly handle: () => Awaitable<Given>;
+  /** Makes the answer of what `handle` gave, inside of the layers too. */
+  readonly whole: (given: Given) => T;
+};
+
+/**
+ * Runs a handler inside of layers: they begin from the first to the last, and end the other way round. Callbacks, for a
+ * promise and a wait more cost a small call as much as its gate.
+ */
+export function throughLayers<Given, T>(begins: readonly CallBegin[], call: UnaryCall, { handle, whole }: Handler<Given, T>, outcome: CallOutcome<T>): void {
   const ends: CallEnd[] = [];
-  let failure: Failure | undefined;
-  let answer: { readonly value: T } | undefined;
+  const fail = (error: unknown): void => outcome.failed(runEnds(ends, { error }, call)?.error);
+  const succeed = (given: Given): void => {
+    let answer: T;
+    try {
+      answer = whole(given);
+    } catch (error) {
+      return fail(error);
+    }
+    const failure = runEnds(ends, undefined, call);
+    if (failure === undefined) outcome.answered(answer);
+    else outcome.failed(failure.error);
+  };
+  let given: Awaitable<Given>;
   try {
     for (const begin of begins) {
       const end = begin(call);
       if (end !== undefined) ends.push(end);
     }
-    const given = call.activeContext === undefined ? handle() : context.with(call.activeContext, handle);
-    answer = { value: given instanceof Promise ? await call.untilInterrupted(given) : given };
+    given = call.activeContext === undefined ? handle() : context.with(call.activeContext, handle);
   } catch (error) {
-    failure = { error };
+    return fail(error);
   }
+  if (given instanceof Promise) call.untilInterrupted(given, succeed, fail);
+  else succeed(given);
+}
+
+function runEnds(ends: readonly CallEnd[], begun: Failure | undefined, call: UnaryCall): Failure | undefined {
+  let failure = begun;
   for (let index = ends.length - 1; index >= 0; index--) failure = ended(ends[index], failure, call);
-  if (failure !== undefined || answer === undefined) throw failure?.error;
-  return answer.value;
+  return failure;
 }
 
 /** A layer that fails at its end does not keep those outside of it from theirs. */

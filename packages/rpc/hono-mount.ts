@@ -57,20 +57,17 @@ export function mountConnect(app: Hono, routes: Routes, edgeOptions: EdgeOptions
       return isUnary ? unaryResponse(response) : universalServerResponseToFetch(response);
     });
   }
-  // What is thrown outside a call: most often a caller that left while its body was read.
   const thrown = (method: string, error: unknown): Response => thrownError(toApiError(error, (cause) => onFault({ method, error: cause })));
   app.notFound((context) => unknownMethodError(context.req.path));
   app.onError((error, context) => thrown(context.req.path, error));
   if (!plainCalls) return (request) => app.fetch(request);
-  const plain = new Map<string, PlainUnary>([...implementations].map(([path, implementation]) => [path, plainUnary(implementation, edgeOptions)]));
-  return (request) => {
-    const path = pathOf(request.url);
-    return (
-      plain
-        .get(path)?.(request, valuesOf)
-        ?.catch((error: unknown) => thrown(path, error)) ?? app.fetch(request)
+  const plain = new Map<string, PlainUnary>();
+  for (const [path, implementation] of implementations)
+    plain.set(
+      path,
+      plainUnary(implementation, edgeOptions, (error) => thrown(path, error)),
     );
-  };
+  return (request) => plain.get(pathOf(request.url))?.(request, valuesOf) ?? app.fetch(request);
 }
 
 /** By hand: a URL object costs more than the whole way to the handler. */

@@ -13,7 +13,7 @@ export class Interruption {
   #controller: AbortController | undefined;
   #unlisten: (() => void) | undefined;
   #ended: { readonly reason: unknown } | undefined;
-  #reject: ((reason: unknown) => void) | undefined;
+  #failed: ((reason: unknown) => void) | undefined;
 
   /** `caller`: has the signal of whoever called, which is looked at when it is needed. */
   constructor(caller: { readonly signal: AbortSignal }) {
@@ -29,16 +29,17 @@ export class Interruption {
   interrupt(reason: unknown): void {
     if (this.#ended !== undefined) return;
     this.#end(reason);
-    this.#reject?.(reason);
+    this.#failed?.(reason);
   }
 
-  /** What the handler promised, or a rejection with the reason of an interruption, whichever comes first. */
-  untilInterrupted<T>(answer: Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#reject = reject;
-      answer.then(resolve, reject);
-      if (this.#ended !== undefined) reject(this.#ended.reason);
-    });
+  /** Tells what the handler promised, or the reason of an interruption, whichever comes first; once. */
+  untilInterrupted<T>(answer: Promise<T>, answered: (value: T) => void, failed: (error: unknown) => void): void {
+    if (this.#ended !== undefined) failed(this.#ended.reason);
+    else this.#failed = failed;
+    answer.then(
+      (value) => this.#ended === undefined && answered(value),
+      (error: unknown) => this.#ended === undefined && failed(error),
+    );
   }
 
   /** The call is answered: what its handler left behind hears of it. */

@@ -10,8 +10,11 @@ export function layerInterceptor(layers: readonly CallLayer[]): Interceptor {
     if (request.stream) return streams.reduceRight<StreamNext>((inner, layer) => layer(inner), streamNext(next))(request);
     const interruption = new Interruption(request);
     const { signal } = interruption;
+    const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<Next>>>();
+    const handler = { handle: () => next({ ...request, signal }), whole: (response: Awaited<ReturnType<Next>>) => response };
+    throughLayers(begins, unaryCall(request, interruption), handler, { answered: resolve, failed: reject });
     try {
-      return await throughLayers(begins, unaryCall(request, interruption), () => next({ ...request, signal }));
+      return await promise;
     } finally {
       interruption.over();
     }
@@ -40,6 +43,6 @@ function unaryCall({ method, header, message, contextValues }: UnaryRequest, int
     lateHeader: (name, value) => header.set(name, value()),
     activeContext: undefined,
     interrupt: (reason) => interruption.interrupt(reason),
-    untilInterrupted: (answer) => interruption.untilInterrupted(answer),
+    untilInterrupted: (answer, answered, failed) => interruption.untilInterrupted(answer, answered, failed),
   };
 }

@@ -82,8 +82,8 @@ export class PlainCall implements HandlerContext, UnaryCall {
   interrupt(reason: unknown): void {
     this.#interruption.interrupt(reason);
   }
-  untilInterrupted<T>(answer: Promise<T>): Promise<T> {
-    return this.#interruption.untilInterrupted(answer);
+  untilInterrupted<T>(answer: Promise<T>, answered: (value: T) => void, failed: (error: unknown) => void): void {
+    this.#interruption.untilInterrupted(answer, answered, failed);
   }
   over(reason?: unknown): void {
     this.#interruption.over(reason);

@@ -9,8 +9,8 @@ import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, contentTypeUnaryJson, contentTypeUnaryProto, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { admitWith } from "./admission.ts";
-import { andThen } from "./awaitable.ts";
-import { type CallBegin, throughLayers, unaryBegins } from "./call-layer.ts";
+import type { Awaitable } from "./awaitable.ts";
+import { type CallBegin, type CallOutcome, throughLayers, unaryBegins } from "./call-layer.ts";
 import type { EdgeOptions } from "./edge-options.ts";
 import type { UnaryImplementation } from "./implementations.ts";
 import { edgeBodyBytesMax } from "./limits.ts";
@@ -20,10 +20,11 @@ import { jsonCodec, type PlainCodec, protoCodec } from "./plain-codec.ts";
 /** Undefined when the request is not plain; its body is untouched then. */
 export type PlainUnary = (request: Request, values: (request: Request) => ContextValues) => Promise<Response> | undefined;
 
-export function plainUnary(implementation: UnaryImplementation, options: EdgeOptions): PlainUnary {
+/** `thrown` answers what went wrong outside of the call: most often a caller that left while its body was read. */
+export function plainUnary(implementation: UnaryImplementation, options: EdgeOptions, thrown: (error: unknown) => Response): PlainUnary {
   const { method } = implementation;
   const whole = (given: MessageInitShape<DescMessage>): Message => create(method.output, given);
-  const shared = { implementation, options, begins: unaryBegins(options.layers), empty: create(method.input), whole };
+  const shared = { implementation, options, thrown, begins: unaryBegins(options.layers), empty: create(method.input), whole };
   const json = { ...shared, codec: jsonCodec(method, options.jsonOptions) };
   const proto = { ...shared, codec: protoCodec(method) };
   return (request, values) => {
@@ -35,6 +36,7 @@ export function plainUnary(implementation: UnaryImplementation, options: EdgeOpt
 type Method<Body> = {
   readonly implementation: UnaryImplementation;
   readonly options: EdgeOptions;
+  readonly thrown: (error: unknown) => Response;
   readonly begins: readonly CallBegin[];
   readonly empty: Message;
   /** What a handler gives as a message: its library lets it leave out the rest. */
@@ -56,29 +58,72 @@ export function isPlain({ method, headers }: Pick<Request, "method" | "headers">
   return timeout === null || /^[1-9]\d{0,8}$/.test(timeout);
 }
 
-async function answer<Body>(method: Method<Body>, request: Request, values: ContextValues): Promise<Response> {
+/** One promise for the whole call: what waits in it is told by callbacks, as in the layers. */
+function answer<Body>(method: Method<Body>, request: Request, values: ContextValues): Promise<Response> {
+  return new Promise((resolve) => {
+    const failed = (error: unknown): void => resolve(faulted(method, error));
+    method.codec.read(request).then((body) => answerBody(method, body, startCall(method, request, values), { answered: resolve, failed }), failed);
+  });
+}
+
+/** A promise, so that a log that fails in turn is a fault of the request and not of the process. */
+async function faulted<Body>({ thrown }: Method<Body>, error: unknown): Promise<Response> {
+  return thrown(error);
+}
+
+function startCall<Body>({ implementation, empty, codec }: Method<Body>, request: Request, values: ContextValues): PlainCall {
   const timeout = request.headers.get("connect-timeout-ms");
-  const { implementation, options, begins, empty, whole, codec } = method;
-  const body = await codec.read(request);
   const timeoutMs = timeout === null ? undefined : Number(timeout);
-  const call = new PlainCall(request, implementation.method, values, { timeoutMs, message: empty, responseHeader: codec.responseHeader });
+  return new PlainCall(request, implementation.method, values, { timeoutMs, message: empty, responseHeader: codec.responseHeader });
+}
+
+function answerBody<Body>({ implementation, options, begins, whole, codec }: Method<Body>, body: Body, call: PlainCall, outcome: CallOutcome<Response>): void {
+  const timeoutMs = call.timeoutMs();
   const timer = timeoutMs === undefined ? undefined : setTimeout(() => call.interrupt(timedOut()), timeoutMs);
+  const end = (response: Response, reason?: unknown): void => {
+    if (timer !== undefined) clearTimeout(timer);
+    call.over(reason);
+    outcome.answered(response);
+  };
+  const failed = (error: unknown): void => {
+    try {
+      end(failure(call, connectError(error), options), error);
+    } catch (fault) {
+      outcome.failed(fault);
+    }
+  };
+  const answered = (output: Message): void => {
+    let response: Response;
+    try {
+      response = respond(call, 200, codec.encode(output));
+    } catch (error) {
+      return failed(error);
+    }
+    end(response);
+  };
+  // The gate comes before the body is decoded, as in the library: who may not call costs no more than that.
+  const admitted = (): void => {
+    try {
+      const message = codec.decode(body);
+      if (message instanceof ConnectError) admitWith(call.values, { reached: false, passed: call, refusal: message });
+      else call.message = message;
+    } catch (error) {
+      return failed(error);
+    }
+    throughLayers(begins, call, { handle: () => implementation.impl(call.message, call), whole }, { answered, failed });
+  };
+  let gated: Awaitable<void>;
   try {
-    // The gate comes before the body is decoded, as in the library: who may not call costs no more than that.
-    const gated = options.gate?.(call);
-    if (gated instanceof Promise) await gated;
-    const message = codec.decode(body);
-    if (message instanceof ConnectError) admitWith(values, { reached: false, passed: call, refusal: message });
-    else call.message = message;
-    const output = await throughLayers(begins, call, () => andThen(implementation.impl(call.message, call), whole));
-    return respond(call, 200, codec.encode(output));
+    gated = options.gate?.(call);
   } catch (error) {
-    call.over(error);
-    return failure(call, error instanceof ConnectError ? error : new ConnectError("internal error", Code.Internal, undefined, undefined, error), options);
-  } finally {
-    clearTimeout(timer);
-    call.over();
+    return failed(error);
   }
+  if (gated instanceof Promise) gated.then(admitted, failed);
+  else admitted();
+}
+
+function connectError(error: unknown): ConnectError {
+  return error instanceof ConnectError ? error : new ConnectError("internal error", Code.Internal, undefined, undefined, error);
 }
 
 function timedOut(): ConnectError {
