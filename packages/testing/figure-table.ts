@@ -43,7 +43,9 @@ function row(measurement: Measurement): string {
   const { what, unit, samples, statistic, peer, goal } = measurement;
   const goalText = goal === undefined ? "" : "atLeast" in goal ? `≥ ${goal.atLeast}` : `≤ ${goal.atMost}`;
   const verdict = meetsGoal(measurement) === false ? `${goalText}: missed` : goalText;
-  const ofPeer = peer === undefined ? ["", "", ""] : [peer.what, shown(statisticOf(peer.samples, statistic)), compared(measurement).toFixed(2)];
+  const ratio = compared(measurement);
+  // A peer of 0, such as a process that does nothing, has no ratio.
+  const ofPeer = peer === undefined ? ["", "", ""] : [peer.what, shown(statisticOf(peer.samples, statistic)), Number.isFinite(ratio) ? ratio.toFixed(2) : ""];
   return `| ${[what, shown(statisticOf(samples, statistic)), unit, ...ofPeer, verdict].join(" | ")} |`;
 }
 
