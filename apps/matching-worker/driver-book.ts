@@ -11,6 +11,8 @@ import { driversMax, offlineKeptMs, positionKeptMs } from "./limits.ts";
 export const availableFlag = 1;
 /** ...but a ride's events tell of an offer or a trip of theirs, of which their own events have not told yet. */
 export const heldFlag = 2;
+/** Only within `freeSince`. */
+const askedFlag = 4;
 
 export type ReportedPosition = { readonly driverId: string; readonly latitude: number; readonly longitude: number; readonly observedAtMs: number };
 
@@ -36,8 +38,8 @@ export interface DriverBook {
   letGo(driverId: string, rideId: string): void;
   /** The last ride that holds the driver. */
   rideOf(driverId: string): string | undefined;
-  /** Slots of the drivers who are available, held by no ride and heard after `afterMs`, rising; until the next call. */
-  freeSince(afterMs: number): Int32Array;
+  /** Slots of the drivers who are available, held by no ride, heard after `afterMs` and not among `but`, rising; until the next call. */
+  freeSince(afterMs: number, but: Iterable<string>): Int32Array;
   /** 0 when no position is known. */
   heardAtMs(driverId: string): number;
   /** Drops drivers long off shift and positions of nobody. */
@@ -80,12 +82,24 @@ export function createDriverBook(market: RegionMarket): DriverBook {
   }
 
   let free = new Int32Array(0);
-  function freeSince(afterMs: number): Int32Array {
+  function freeSince(afterMs: number, but: Iterable<string>): Int32Array {
     const { columns, slotEnd } = points;
     const { flags, observedAtMs } = columns;
     if (free.length < slotEnd) free = new Int32Array(slotEnd * 2);
+    const toggle = (driverId: string): void => {
+      const slot = points.slotOf(driverId);
+      if (slot !== undefined) flags[slot] = flags[slot]! ^ askedFlag;
+    };
+    const asked = new Set(but);
+    asked.forEach(toggle);
     let count = 0;
-    for (let slot = 0; slot < slotEnd; slot++) if (flags[slot] === availableFlag && observedAtMs[slot]! > afterMs) free[count++] = slot;
+    for (let slot = 0; slot < slotEnd; slot++) {
+      if (observedAtMs[slot]! <= afterMs) continue;
+      // Written each time and kept where the driver is free: nobody can guess who is, a processor neither.
+      free[count] = slot;
+      count += ((flags[slot]! ^ availableFlag) - 1) >>> 31;
+    }
+    asked.forEach(toggle);
     return free.subarray(0, count);
   }
 

@@ -10,10 +10,10 @@ export const pairRestMs = 10_000;
 export const restingPairsMax = 50_000;
 
 /** Neighbors asked for at first; four times as many where those may not be asked, up to the second. */
-export const neighborsFirst = 16;
+export const neighborsFirst = 8;
 export const neighborsMax = 4_096;
-/** Searches kept from tick to tick, about 1 kB each. */
-export const searchesKeptMax = 10_000;
+/** Neighbors that all searches of a tick may have seen for their memory to be kept for the next, 24 bytes each. */
+export const neighborsKeptMax = 500_000;
 /** Candidates that a proposal shows. */
 export const candidatesShownMax = 5;
 /** The projection's distances are right to 0.8 % in a city: this much is added where a bound must hold. */
@@ -63,3 +63,4 @@ export const healthStatementMs = 1_000;
 if (proposalForgetMs < 2 * tickMs) throw new Error("a proposal must outlive the tick that follows it");
 if (logSilenceMaxMs < 2 * readWaitMs) throw new Error("a quiet log is not a silent one");
 if (neighborsMax < neighborsFirst) throw new Error("the first search must fit the largest");
+if (neighborsFirst < candidatesShownMax) throw new Error("the candidates shown are of the first search");

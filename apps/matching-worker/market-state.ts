@@ -4,12 +4,12 @@
  */
 import type { Driver, Ride } from "@ridegrid/domain";
 import { type CsrGrid, createCsrGrid, type RegionMarket } from "@ridegrid/spatial";
+import { type CandidateSearches, createCandidateSearches } from "./candidate-searches.ts";
 import { type CellIndex, createCellIndex } from "./cell-index.ts";
 import { createDriverBook, type DriverBook } from "./driver-book.ts";
 import { createEtaHeap, type EtaHeap } from "./eta-heap.ts";
 import { createProposalBook, type ProposalBook } from "./proposal-book.ts";
 import { createRideBook, type RideBook } from "./ride-book.ts";
-import { createSearchPool, type SearchPool } from "./search-pool.ts";
 import type { TravelTime } from "./travel-time.ts";
 
 export type MarketState = {
@@ -20,8 +20,8 @@ export type MarketState = {
   readonly proposals: ProposalBook;
   /** Over the drivers who could be asked in the last tick. */
   readonly grid: CsrGrid;
-  /** Working space of a tick. */
-  readonly searches: SearchPool;
+  /** Working space of a tick, and between ticks of whoever asks for a pickup's estimate. */
+  readonly searches: CandidateSearches;
   readonly heap: EtaHeap;
   readonly cells: CellIndex;
   /** Since when every position that was reported is known here; null while that is not so. */
@@ -41,7 +41,7 @@ export function createMarketState(market: RegionMarket, travelTime: TravelTime):
     if (after !== null && heldNow !== undefined) drivers.hold(heldNow, after.rideId);
   });
   const grid = createCsrGrid();
-  const searches = createSearchPool({ ...drivers, grid, travelTime, etaMaxSeconds: market.policy.pickupEtaMaxSeconds });
+  const searches = createCandidateSearches({ ...drivers, grid, travelTime, etaMaxSeconds: market.policy.pickupEtaMaxSeconds });
   const cells = createCellIndex(drivers.projection);
   return { market, travelTime, rides, drivers, proposals, grid, searches, heap: createEtaHeap(), cells, hearingSinceMs: null };
 }

@@ -1,11 +1,11 @@
 /** What a tick costs in a city in full swing, beside the same tick with the nearest drivers found by a scan of them all. */
 import { type Figure, type Measurement } from "@ridegrid/testing";
-import type { CsrGrid } from "@ridegrid/spatial";
+import { type CsrGrid, type Positions } from "@ridegrid/spatial";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createBusyCity } from "./busy-city.fixture.ts";
+import { createCandidateSearches } from "./candidate-searches.ts";
 import type { MarketState } from "./market-state.ts";
 import { planTick, type TickPlan } from "./plan-tick.ts";
-import { createSearchPool } from "./search-pool.ts";
 
 const seed = 20_260_115;
 const rounds = { full: 3, quick: 1 };
@@ -78,35 +78,36 @@ function assertSame(plan: TickPlan, other: TickPlan): void {
 function scanned(state: MarketState): MarketState {
   const grid = createScan();
   const { travelTime, drivers, market } = state;
-  return { ...state, grid, searches: createSearchPool({ ...drivers, grid, travelTime, etaMaxSeconds: market.policy.pickupEtaMaxSeconds }) };
+  return { ...state, grid, searches: createCandidateSearches({ ...drivers, grid, travelTime, etaMaxSeconds: market.policy.pickupEtaMaxSeconds }) };
 }
 
 function createScan(): CsrGrid {
   let slots = new Int32Array(0);
-  let [x, y] = [new Float32Array(0), new Float32Array(0)];
-  let free = new Uint8Array(0);
+  let points: Positions = { x: new Float32Array(0), y: new Float32Array(0) };
+  let taken = new Uint8Array(0);
   return {
     get size() {
       return slots.length;
     },
-    rebuild(positions, eligible) {
+    rebuild({ x, y }, eligible) {
       slots = eligible.slice();
-      x = Float32Array.from(slots, (slot) => positions.x[slot] ?? 0);
-      y = Float32Array.from(slots, (slot) => positions.y[slot] ?? 0);
-      free = new Uint8Array((slots.at(-1) ?? -1) + 1);
-      for (const slot of slots) free[slot] = 1;
+      points = { x: Float32Array.from(slots, (slot) => x[slot]!), y: Float32Array.from(slots, (slot) => y[slot]!) };
+      taken = new Uint8Array(slots.length);
     },
-    has: (slot) => free[slot] === 1,
-    take(slot) {
-      if (slot >= 0) free[slot] = 0;
+    slotAt: (place) => slots[place]!,
+    xAt: (place) => points.x[place]!,
+    yAt: (place) => points.y[place]!,
+    has: (place) => taken[place] === 0,
+    take(place) {
+      taken[place] = 1;
     },
     nearest(from, radiusMeters, found) {
-      const { slots: best, squaredMeters } = found;
+      const { places: best, squaredMeters } = found;
+      const { x, y } = points;
       found.count = 0;
-      for (let index = 0; index < slots.length; index++) {
-        const squared = ((x[index] ?? 0) - from.x) ** 2 + ((y[index] ?? 0) - from.y) ** 2;
-        const slot = slots[index] ?? 0;
-        if (squared > radiusMeters * radiusMeters || free[slot] !== 1) continue;
+      for (let place = 0; place < slots.length; place++) {
+        const squared = (x[place]! - from.x) ** 2 + (y[place]! - from.y) ** 2;
+        if (squared > radiusMeters * radiusMeters || taken[place] === 1) continue;
         if (found.count === best.length && squared >= (squaredMeters[found.count - 1] ?? 0)) continue;
         let at = found.count < best.length ? found.count++ : best.length - 1;
         for (; at > 0 && (squaredMeters[at - 1] ?? 0) > squared; at--) {
@@ -114,7 +115,7 @@ function createScan(): CsrGrid {
           best[at] = best[at - 1] ?? 0;
         }
         squaredMeters[at] = squared;
-        best[at] = slot;
+        best[at] = place;
       }
     },
   };

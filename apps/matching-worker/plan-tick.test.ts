@@ -2,10 +2,10 @@
 import { describe, expect, test } from "bun:test";
 import { defaultDispatchPolicy, evolveRide, proposalId } from "@ridegrid/domain";
 import fc from "fast-check";
-import { candidatesShownMax, pairRestMs, positionFreshMs, proposalForgetMs } from "./limits.ts";
+import { candidatesShownMax, pairRestMs, positionFreshMs, projectionSlack, proposalForgetMs } from "./limits.ts";
 import { createMarketState, type MarketState } from "./market-state.ts";
 import { anOffer, availableDriver, nextEvent, nyc, rideRequested, startMs, timesSquare } from "./matching.fixtures.ts";
-import { planTick } from "./plan-tick.ts";
+import { planTick, type PlannedOffer, type ShownCandidate } from "./plan-tick.ts";
 import { createHaversineTravelTime } from "./travel-time.haversine.ts";
 
 const travelTime = createHaversineTravelTime(nyc.travel);
@@ -51,6 +51,39 @@ function allPairs(state: MarketState): string[] {
   });
 }
 
+/** The nearest of all who were free when the tick began, as an explanation in its plainest form shows them. */
+function shownFor({ rideId, driverId }: PlannedOffer, offers: readonly PlannedOffer[], state: MarketState): readonly ShownCandidate[] {
+  const { points, projection, drivers } = state.drivers;
+  const ride = state.rides.rides.get(rideId)!;
+  const asked = new Set(state.proposals.driverIds());
+  const { x, y, observedAtMs } = points.columns;
+  const from = projection.toLocal(ride.pickup);
+  const squared = (slot: number): number => (x[slot]! - from.x) ** 2 + (y[slot]! - from.y) ** 2;
+  const radius = travelTime.reachMeters(state.market.policy.pickupEtaMaxSeconds) * projectionSlack;
+  const nearest = [...drivers.values()]
+    .filter((one) => one.status === "available" && !asked.has(one.driverId))
+    .map((one) => ({ ...one, slot: points.slotOf(one.driverId)! }))
+    .filter(({ slot }) => startMs - observedAtMs[slot]! < positionFreshMs && squared(slot) <= radius ** 2)
+    .sort((a, b) => squared(a.slot) - squared(b.slot) || a.slot - b.slot)
+    .slice(0, candidatesShownMax);
+  const secondsFrom = (slot: number): number => travelTime.seconds(projection.toLatLng({ x: x[slot]!, y: y[slot]! }), ride.pickup);
+  const best = secondsFrom(points.slotOf(driverId)!);
+  const shown = nearest.map(({ driverId: other, slot, shift }) => {
+    const pickupEtaSeconds = Math.ceil(secondsFrom(slot));
+    const reason = (): string => {
+      if (other === driverId) return "";
+      if (ride.blockedDrivers.includes(other)) return "declined, let expire or lost this ride before";
+      if (shift!.vehicle.seats < ride.seats) return `the car has ${shift!.vehicle.seats} seats, ${ride.seats} are asked`;
+      if (state.proposals.rests(rideId, other, startMs)) return "was proposed for this ride a moment ago, without effect";
+      if (secondsFrom(slot) >= best) return `${pickupEtaSeconds - Math.ceil(best)} s slower than the chosen driver`;
+      return `proposed for ride "${offers.find((one) => one.driverId === other)!.rideId}", which the driver reaches sooner`;
+    };
+    return { driverId: String(other), pickupEtaSeconds, reason: reason() };
+  });
+  const chosen = { driverId, pickupEtaSeconds: Math.ceil(best), reason: "" };
+  return shown.some((one) => one.driverId === driverId) ? shown : [...shown.slice(0, candidatesShownMax - 1), chosen];
+}
+
 const inCity = { latitude: fc.double({ min: 40.5, max: 41, noNaN: true }), longitude: fc.double({ min: -74.3, max: -73.6, noNaN: true }) };
 const downtown = { latitude: fc.double({ min: 40.74, max: 40.76, noNaN: true }), longitude: fc.double({ min: -74, max: -73.98, noNaN: true }) };
 const driver = (place: typeof inCity): fc.Arbitrary<DriverPlan> =>
@@ -72,6 +105,23 @@ describe("planTick()", () => {
         expect(plan.unmatched).toBe(rides.length - pairs.length);
       }),
       { seed: 20_260_115, numRuns: 300 },
+    );
+  });
+
+  test("shows the nearest drivers who were free, each with why another was chosen", () => {
+    const pairs = fc.array(fc.tuple(fc.nat(25), fc.nat(80)), { maxLength: 40, size: "max" });
+    fc.assert(
+      fc.property(city, pairs, pairs, ([drivers, rides], resting, asked) => {
+        const state = stateOf(drivers, rides);
+        const proposed = (all: readonly (readonly [number, number])[], name: string) =>
+          all.map(([ride, one]) => ({ rideId: `${name}-${ride}`, rideVersion: 1, driverId: `d-${one}` }));
+        state.proposals.sent(proposed(resting, "ride"), startMs - proposalForgetMs);
+        state.proposals.forget(startMs);
+        state.proposals.sent(proposed(asked, "elsewhere"), startMs);
+        const { offers } = planTick(state, startMs);
+        for (const offer of offers) expect(offer.candidates).toEqual(shownFor(offer, offers, state));
+      }),
+      { seed: 20_260_116, numRuns: 200 },
     );
   });
 

@@ -5,8 +5,6 @@
  * a waiting ride and a free, fresh driver the fastest is taken first. It knows no log, no lease and no clock.
  */
 import type { Ride } from "@ridegrid/domain";
-import type { MovingPoints } from "@ridegrid/spatial";
-import type { CandidateSearch } from "./candidate-search.ts";
 import { heldFlag } from "./driver-book.ts";
 import { candidatesShownMax, positionFreshMs, proposalsPerTickMax } from "./limits.ts";
 import type { MarketState } from "./market-state.ts";
@@ -54,79 +52,85 @@ function isWaiting(ride: Ride, nowMs: number): boolean {
 
 /** Free: available on a shift here, held by no ride's offer, asked for nothing else just now. */
 function rebuildGrid({ grid, drivers, proposals }: MarketState, nowMs: number): void {
-  grid.rebuild(drivers.points.columns, drivers.freeSince(nowMs - positionFreshMs));
-  for (const driverId of proposals.driverIds()) grid.take(drivers.points.slotOf(driverId) ?? -1);
+  grid.rebuild(drivers.points.columns, drivers.freeSince(nowMs - positionFreshMs, proposals.driverIds()));
 }
 
 function match(waiting: readonly Ride[], state: MarketState, nowMs: number): readonly PlannedOffer[] {
   const { grid, searches, heap } = state;
-  const obstacle = obstaclesOf(state, nowMs);
+  const obstacle = obstaclesOf(waiting, state, nowMs);
+  searches.begin(waiting, (row, place) => obstacle(row, place) === null);
   heap.clear();
-  waiting.forEach((ride, row) => {
-    const search = searches.at(row);
-    search.begin(ride.pickup, (slot) => obstacle(ride, slot) === null);
-    if (search.next()) heap.push(row, search.etaSeconds);
-  });
-  const takenBy = new Map<number, string>();
-  const matched: Match[] = [];
-  for (let row = heap.pop(); row >= 0 && matched.length < proposalsPerTickMax; row = heap.pop()) {
-    const ride = waiting[row];
-    const search = searches.at(row);
-    if (ride !== undefined && grid.has(search.slot)) {
-      grid.take(search.slot);
-      takenBy.set(search.slot, ride.rideId);
-      matched.push({ ride, search });
-    } else if (search.next()) {
-      heap.push(row, search.etaSeconds);
+  for (let row = 0; row < waiting.length; row++) if (searches.next(row)) heap.push(row, searches.etaSeconds(row));
+  const takenBy = new Map<number, number>();
+  for (let row = heap.pop(); row >= 0 && takenBy.size < proposalsPerTickMax; row = heap.pop()) {
+    const place = searches.place(row);
+    if (grid.has(place)) {
+      grid.take(place);
+      takenBy.set(place, row);
+    } else if (searches.next(row)) {
+      heap.push(row, searches.etaSeconds(row));
     }
   }
-  const offers = matched.map((one) => plannedOffer(one, { points: state.drivers.points, obstacle, takenBy }));
-  searches.trim();
-  return offers;
+  const explaining = { grid, drivers: state.drivers, searches, waiting, obstacle, takenBy };
+  return Array.from(takenBy.values(), (row) => plannedOffer(row, explaining));
 }
 
 /** Why a driver must not be asked for a ride although free and near; null when nothing is in the way. */
-type Obstacle = (ride: Ride, slot: number) => string | null;
+type Obstacle = (row: number, place: number) => string | null;
 
-function obstaclesOf({ drivers: { points }, proposals }: MarketState, nowMs: number): Obstacle {
-  return (ride, slot) => {
+function obstaclesOf(waiting: readonly Ride[], { grid, drivers: { points }, proposals }: MarketState, nowMs: number): Obstacle {
+  const { seats } = points.columns;
+  return (row, place) => {
+    const ride = waiting[row]!;
+    const slot = grid.slotAt(place);
     if (ride.blockedDrivers.length > 0 && ride.blockedDrivers.some((blocked) => blocked === points.idAt(slot)))
       return "declined, let expire or lost this ride before";
-    const seats = points.columns.seats[slot] ?? 0;
-    if (seats < ride.seats) return `the car has ${seats} seats, ${ride.seats} are asked`;
-    if (proposals.rests(ride.rideId, points.idAt(slot) ?? "", nowMs)) return "was proposed for this ride a moment ago, without effect";
+    if (seats[slot]! < ride.seats) return `the car has ${seats[slot]} seats, ${ride.seats} are asked`;
+    if (proposals.anyRests && proposals.rests(ride.rideId, points.idAt(slot) ?? "", nowMs)) return "was proposed for this ride a moment ago, without effect";
     return null;
   };
 }
 
-/** The search stands at the driver that the ride has won. */
-type Match = { readonly ride: Ride; readonly search: CandidateSearch };
-type Explaining = { readonly points: MovingPoints; readonly obstacle: Obstacle; readonly takenBy: ReadonlyMap<number, string> };
+type Explaining = Pick<MarketState, "grid" | "drivers" | "searches"> & {
+  readonly waiting: readonly Ride[];
+  readonly obstacle: Obstacle;
+  /** By place: the row that won the driver. */
+  readonly takenBy: ReadonlyMap<number, number>;
+};
 
-function plannedOffer({ ride, search }: Match, explaining: Explaining): PlannedOffer {
-  const { slot, etaSeconds } = search;
-  const chosen = { driverId: explaining.points.idAt(slot) ?? "", pickupEtaSeconds: Math.ceil(etaSeconds), reason: "" };
+/** The row's search stands at the driver that it has won. */
+function plannedOffer(row: number, explaining: Explaining): PlannedOffer {
+  const { waiting, searches } = explaining;
+  const place = searches.place(row);
+  const chosen = { driverId: idAt(place, explaining), pickupEtaSeconds: Math.ceil(searches.etaSeconds(row)), reason: "" };
   const candidates: ShownCandidate[] = [];
   let isShown = false;
   for (let rank = 0; rank < candidatesShownMax; rank++) {
-    const other = search.nearestSlot(rank);
+    const other = searches.nearestPlace(row, rank);
     if (other < 0) break;
-    if (other === slot) isShown = true;
-    candidates.push(other === slot ? chosen : passedOver(other, { ride, search }, explaining));
+    if (other === place) isShown = true;
+    candidates.push(other === place ? chosen : passedOver(row, rank, explaining));
   }
   // Farther than all the others then.
   if (!isShown) candidates[Math.min(candidates.length, candidatesShownMax - 1)] = chosen;
-  const { driverId, pickupEtaSeconds } = chosen;
-  return { kind: "offer", rideId: ride.rideId, rideVersion: ride.version, driverId, pickupEtaSeconds, candidates };
+  const { rideId, version } = waiting[row]!;
+  return { kind: "offer", rideId, rideVersion: version, driverId: chosen.driverId, pickupEtaSeconds: chosen.pickupEtaSeconds, candidates };
 }
 
-function passedOver(slot: number, { ride, search }: Match, { points, obstacle, takenBy }: Explaining): ShownCandidate {
-  const etaSeconds = search.secondsFrom(slot);
-  const pickupEtaSeconds = Math.ceil(etaSeconds);
-  let reason = obstacle(ride, slot);
-  if (reason === null && etaSeconds >= search.etaSeconds) reason = `${pickupEtaSeconds - Math.ceil(search.etaSeconds)} s slower than the chosen driver`;
-  reason ??= `proposed for ride "${takenBy.get(slot) ?? ""}", which the driver reaches sooner`;
-  return { driverId: points.idAt(slot) ?? "", pickupEtaSeconds, reason };
+function passedOver(row: number, rank: number, explaining: Explaining): ShownCandidate {
+  const { waiting, searches, obstacle, takenBy } = explaining;
+  const place = searches.nearestPlace(row, rank);
+  const seconds = searches.nearestSeconds(row, rank);
+  const chosenSeconds = searches.etaSeconds(row);
+  const pickupEtaSeconds = Math.ceil(seconds);
+  let reason = obstacle(row, place);
+  if (reason === null && seconds >= chosenSeconds) reason = `${pickupEtaSeconds - Math.ceil(chosenSeconds)} s slower than the chosen driver`;
+  reason ??= `proposed for ride "${waiting[takenBy.get(place) ?? -1]?.rideId ?? ""}", which the driver reaches sooner`;
+  return { driverId: idAt(place, explaining), pickupEtaSeconds, reason };
+}
+
+function idAt(place: number, { grid, drivers }: Pick<MarketState, "grid" | "drivers">): string {
+  return drivers.points.idAt(grid.slotAt(place)) ?? "";
 }
 
 /**

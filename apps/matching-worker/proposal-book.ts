@@ -12,6 +12,7 @@ export interface ProposalBook {
   readonly size: number;
   has(rideId: string): boolean;
   driverIds(): Iterable<string>;
+  readonly anyRests: boolean;
   /** Whether this pair's last proposal had no effect, a moment ago. */
   rests(rideId: string, driverId: string, nowMs: number): boolean;
   sent(proposals: readonly Proposed[], nowMs: number): void;
@@ -33,8 +34,10 @@ export function createProposalBook(): ProposalBook {
     },
     has: (rideId) => inFlight.has(rideId),
     driverIds: () => [...inFlight.values()].map((one) => one.driverId),
-    // Asked for each pair that a tick looks at, where mostly none rests.
-    rests: (rideId, driverId, nowMs) => restingUntilMs.size > 0 && (restingUntilMs.get(pairKey(rideId, driverId)) ?? 0) > nowMs,
+    get anyRests() {
+      return restingUntilMs.size > 0;
+    },
+    rests: (rideId, driverId, nowMs) => (restingUntilMs.get(pairKey(rideId, driverId)) ?? 0) > nowMs,
     sent(proposals, nowMs) {
       for (const { rideId, rideVersion, driverId } of proposals) inFlight.set(rideId, { rideId, rideVersion, driverId, sentAtMs: nowMs });
     },

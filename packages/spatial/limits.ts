@@ -21,3 +21,6 @@ export const cellsPerPointMax = 4;
 export const squaresPerDegree = 500;
 /** Squares whose cell is remembered; a large city has about 20,000. About 100 bytes each. */
 export const cellSquaresMax = 200_000;
+
+/** Points looked at for where the grid's cells should lie. */
+export const boxSampleMax = 2_048;
