@@ -71,10 +71,11 @@ export function createDriverBook(market: RegionMarket): DriverBook {
   }
 
   /** The newest observation wins, whenever it comes. */
-  function write(slot: number, { latitude, longitude, observedAtMs }: Omit<ReportedPosition, "driverId">): "applied" | "known" {
+  function write(slot: number, position: Omit<ReportedPosition, "driverId">): "applied" | "known" {
     const { columns } = points;
+    const { observedAtMs } = position;
     if (observedAtMs <= (columns.observedAtMs[slot] ?? 0)) return "known";
-    const { x, y } = projection.toLocal({ latitude, longitude });
+    const { x, y } = projection.toLocal(position);
     columns.x[slot] = x;
     columns.y[slot] = y;
     columns.observedAtMs[slot] = observedAtMs;
@@ -125,9 +126,9 @@ export function createDriverBook(market: RegionMarket): DriverBook {
       put(driver);
       return "applied";
     },
-    place({ driverId, ...where }) {
-      const slot = points.claim(driverId);
-      return slot === undefined ? "full" : write(slot, where);
+    place(position) {
+      const slot = points.claim(position.driverId);
+      return slot === undefined ? "full" : write(slot, position);
     },
     placeAll({ driverIds, latitudes, longitudes, observeTimesMs }) {
       const rows = driverIds.length;
