@@ -1,4 +1,6 @@
 /** A map that forgets what was used longest ago once it is full. */
+import { putBounded } from "@ridegrid/domain";
+
 export interface BoundedMap<K, V> {
   get(key: K): V | undefined;
   set(key: K, value: V): void;
@@ -18,13 +20,7 @@ export function createBoundedMap<K, V>(capacity: number): BoundedMap<K, V> {
       entries.set(key, value);
       return value;
     },
-    set(key, value) {
-      entries.delete(key);
-      entries.set(key, value);
-      if (entries.size <= capacity) return;
-      const oldest = entries.keys().next();
-      if (oldest.done === false) entries.delete(oldest.value);
-    },
+    set: (key, value) => putBounded(entries, [key, value], capacity),
     delete(key) {
       entries.delete(key);
     },

@@ -1,5 +1,5 @@
 /** Buckets in this process: exact, refilled by the passed clock, bounded; the one unused for longest is forgotten first. */
-import type { Clock } from "@ridegrid/domain";
+import { type Clock, putBounded } from "@ridegrid/domain";
 import { type Bucket, type RateDecision, rateDecision, type RateLimiter } from "./rate-limiter.ts";
 
 type State = { tokens: number; atMs: number; movedAtMs: number };
@@ -30,14 +30,7 @@ export function createMemoryRateLimiter(deps: { readonly bucket: Bucket; readonl
 
   /** Re-inserting keeps the map in order of last use, so that the oldest is dropped when it is full. */
   function moveToEnd(key: string, state: State, nowMs: number): void {
-    states.delete(key);
-    states.set(key, state);
+    putBounded(states, [key, state], keysMax);
     state.movedAtMs = nowMs;
-    if (states.size > keysMax) dropOldest(states);
   }
-}
-
-function dropOldest(states: Map<string, State>): void {
-  const oldest = states.keys().next();
-  if (oldest.done !== true) states.delete(oldest.value);
 }

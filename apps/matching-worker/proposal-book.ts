@@ -2,8 +2,7 @@
  * What was proposed and has shown no effect yet. Such a ride and driver are left alone; after a few seconds the
  * proposal is forgotten, for the coordinator says nothing when it refuses one.
  */
-import type { Ride } from "@ridegrid/domain";
-import { putBounded } from "./bounded-map.ts";
+import { type Ride, putBounded } from "@ridegrid/domain";
 import { pairRestMs, proposalForgetMs, restingPairsMax } from "./limits.ts";
 
 export type Proposed = { readonly rideId: string; readonly rideVersion: number; readonly driverId: string };

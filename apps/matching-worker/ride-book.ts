@@ -2,8 +2,7 @@
  * The open rides of one market: a snapshot, and the fold of their events by dense versions. What was applied is
  * dropped when it comes again; a missing version is a gap, and then only a new snapshot helps.
  */
-import { evolveRide, isOpen, type Ride, type RideEvent, type RideStatus } from "@ridegrid/domain";
-import { putBounded } from "./bounded-map.ts";
+import { evolveRide, isOpen, type Ride, type RideEvent, type RideStatus, putBounded } from "@ridegrid/domain";
 import { endedRidesKeptMax, ridesMax } from "./limits.ts";
 
 export type Applied = "applied" | "known" | "gap" | "full";

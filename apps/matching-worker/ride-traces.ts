@@ -2,8 +2,8 @@
  * Which trace a ride's search belongs to: the one its first event came with. In memory and bounded; a ride known from a
  * snapshot only has none until its next event.
  */
+import { putBounded } from "@ridegrid/domain";
 import type { StoredRecord } from "@ridegrid/eventlog";
-import { putBounded } from "./bounded-map.ts";
 import { ridesTracedMax } from "./limits.ts";
 
 export interface RideTraces {

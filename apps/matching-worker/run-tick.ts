@@ -2,9 +2,9 @@
  * One tick around its pure plan: forget what had no effect, plan, commit the proposals under the lease, and remember
  * them. Proposals that were not stored are taken back; those that may have been are refused by their versions.
  */
+import { putBounded } from "@ridegrid/domain";
 import type { Lease } from "@ridegrid/eventlog";
 import type { ProcessContext } from "@ridegrid/runtime";
-import { putBounded } from "./bounded-map.ts";
 import { explanationsKeptMax } from "./limits.ts";
 import type { MarketState } from "./market-state.ts";
 import { planTick, type PlannedOffer, type PlannedProposal, type TickPlan } from "./plan-tick.ts";

@@ -1,5 +1,5 @@
 /** A cache in this process: by the passed clock, bounded; the key put longest ago goes first. */
-import type { Clock } from "@ridegrid/domain";
+import { type Clock, putBounded } from "@ridegrid/domain";
 import type { CachedValue, ReadCache } from "./read-cache.ts";
 
 type Entry = CachedValue & { readonly untilMs: number };
@@ -14,11 +14,7 @@ export function createMemoryReadCache({ clock, keysMax }: { readonly clock: Cloc
     get: async (key) => live(key),
     async put(key, { version, value }, keptMs) {
       if ((live(key)?.version ?? Number.NEGATIVE_INFINITY) > version) return;
-      // Re-inserting keeps the map in order of the last put.
-      entries.delete(key);
-      entries.set(key, { version, value, untilMs: clock.nowMs() + keptMs });
-      const oldest = entries.keys().next();
-      if (entries.size > keysMax && oldest.done !== true) entries.delete(oldest.value);
+      putBounded(entries, [key, { version, value, untilMs: clock.nowMs() + keptMs }], keysMax);
     },
   };
 }

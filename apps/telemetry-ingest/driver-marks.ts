@@ -2,6 +2,7 @@
  * What was last believed of each driver, and what of it is durable. Bounded: the driver unheard for longest is
  * forgotten first, and then anything of theirs is believed once (readers of the topic compare times themselves).
  */
+import { putBounded } from "@ridegrid/domain";
 import type { Mark } from "./judge-position.ts";
 
 export interface DriverMarks {
@@ -27,15 +28,7 @@ export function createDriverMarks(capacity: number): DriverMarks {
     // While half of the map is free, nobody will be forgotten soon.
     if (known !== undefined && entries.size <= capacity / 2) return known;
     const entry = known ?? { accepted: null, durable: null };
-    // A Map keeps the order of insertion: the first key is the one unheard for longest.
-    entries.delete(driverId);
-    entries.set(driverId, entry);
-    if (entries.size > capacity) {
-      for (const oldest of entries.keys()) {
-        entries.delete(oldest);
-        break;
-      }
-    }
+    putBounded(entries, [driverId, entry], capacity);
     return entry;
   }
 

@@ -3,7 +3,7 @@
  * waited for. No answer is null, never an error: the position is then refused, and the next one asks again.
  */
 import { msFromTimestamp } from "@ridegrid/contracts";
-import type { Clock } from "@ridegrid/domain";
+import { type Clock, putBounded } from "@ridegrid/domain";
 import { asService, type ServiceDirectory } from "@ridegrid/rpc";
 import { shiftLookupsInFlightMax, shiftLookupsKeptMax, shiftLookupTimeoutMs, shiftLookupTtlMs } from "./limits.ts";
 
@@ -34,12 +34,7 @@ export function createShiftLookup(deps: { readonly directory: ServiceDirectory; 
       if (known !== undefined && nowMs - known.atMs < shiftLookupTtlMs) return known.answer;
       if (inFlight >= shiftLookupsInFlightMax) return null;
       const answer = ask(driverId);
-      kept.delete(driverId);
-      kept.set(driverId, { atMs: nowMs, answer });
-      for (const oldest of kept.keys()) {
-        if (kept.size <= shiftLookupsKeptMax) break;
-        kept.delete(oldest);
-      }
+      putBounded(kept, [driverId, { atMs: nowMs, answer }], shiftLookupsKeptMax);
       return answer;
     },
   };

@@ -3,6 +3,8 @@
  * his car to and fro. Stream ids are UUIDv7, so the greater is the newer. Bounded: the driver unheard for longest is
  * forgotten first.
  */
+import { putBounded } from "@ridegrid/domain";
+
 export interface StreamOrder {
   /** Remembers the stream when it is the newest. A batch without a stream belongs to none and supersedes none. */
   isNewest(driverId: string, streamId: string): boolean;
@@ -17,11 +19,7 @@ export function createStreamOrder(capacity: number): StreamOrder {
       // While half of the map is free, nobody will be forgotten soon.
       if (known === streamId && newest.size <= capacity / 2) return true;
       if (known !== undefined && known > streamId) return false;
-      // Re-inserting keeps the map in order of last use.
-      newest.delete(driverId);
-      newest.set(driverId, streamId);
-      const oldest = newest.size > capacity ? newest.keys().next() : undefined;
-      if (oldest?.done === false) newest.delete(oldest.value);
+      putBounded(newest, [driverId, streamId], capacity);
       return true;
     },
   };

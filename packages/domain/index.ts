@@ -1,4 +1,5 @@
 /** The pure rules of RideGrid: rides, offers, drivers, fares, markets. No dependencies, no clock, no dice. */
+export { putBounded } from "./bounded-map.ts";
 export { cancellationFee, type CancellationQuote, noShowFee, quoteCancellation } from "./cancellation-fee.ts";
 export type { Clock, IdSource, Random } from "./clock.ts";
 export {
