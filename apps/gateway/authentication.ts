@@ -5,8 +5,8 @@
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { type ConnectError, createContextKey, type HandlerContext } from "@connectrpc/connect";
 import { DriverService, OpsService, RiderService } from "@ridegrid/contracts";
-import { andThen, apiError, type Awaitable, callerKey, methodName, recovered, type Role } from "@ridegrid/rpc";
-import type { Identity } from "./identity.ts";
+import { apiError, type Awaitable, callerKey, methodName, type Role } from "@ridegrid/rpc";
+import type { Identity, VerifiedToken } from "./identity.ts";
 
 /** When the call's token ends; streams do not outlive it. */
 export const tokenExpiryKey = createContextKey<number | undefined>(undefined, { description: "token expiry, ms since the epoch" });
@@ -15,21 +15,28 @@ export const tokenExpiryKey = createContextKey<number | undefined>(undefined, { 
 export type AuthenticationRefusal = { readonly error: unknown } | undefined;
 
 export function authentication(identity: Identity): (context: HandlerContext) => Awaitable<AuthenticationRefusal> {
-  const verified = (context: HandlerContext): Awaitable<AuthenticationRefusal> =>
-    andThen(identity.verify(bearerToken(context.requestHeader)), ({ caller, expiresAtMs }) => {
-      // Also of a caller that is refused: its calls are charged to it.
-      context.values.set(callerKey, caller);
-      context.values.set(tokenExpiryKey, expiresAtMs);
-      return mayCall(caller.role, context) ? undefined : { error: roleNotAllowed(caller.role, context) };
-    });
   return (context) => {
     // Health and reflection are for load balancers and tools, which have no token.
     if (!protectedServices.has(context.service.typeName)) return undefined;
-    return recovered(
-      () => verified(context),
-      (error) => ({ error }),
+    let verified: Awaitable<VerifiedToken>;
+    try {
+      verified = identity.verify(bearerToken(context.requestHeader));
+    } catch (error) {
+      return { error };
+    }
+    if (!(verified instanceof Promise)) return admitted(verified, context);
+    return verified.then(
+      (token) => admitted(token, context),
+      (error: unknown) => ({ error }),
     );
   };
+}
+
+function admitted({ caller, expiresAtMs }: VerifiedToken, context: HandlerContext): AuthenticationRefusal {
+  // Also of a caller that is refused: its calls are charged to it.
+  context.values.set(callerKey, caller);
+  context.values.set(tokenExpiryKey, expiresAtMs);
+  return mayCall(caller.role, context) ? undefined : { error: roleNotAllowed(caller.role, context) };
 }
 
 function roleNotAllowed(role: Role, { method }: HandlerContext): ConnectError {

@@ -8,7 +8,7 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Counter, Meter } from "@opentelemetry/api";
 import type { Clock } from "@ridegrid/domain";
-import { andThen, apiError, type Awaitable, callerKey, methodName } from "@ridegrid/rpc";
+import { apiError, type Awaitable, callerKey, methodName } from "@ridegrid/rpc";
 import { addressBucket, callsBucket, positionsBucket, rateKeysMax, sharedBucketRestMs, streamsBucket, tokensBucket } from "./limits.ts";
 import { methodCost, type PrincipalBucket } from "./method-costs.ts";
 import { createFallbackRateLimiter } from "./rate-limiter.fallback.ts";
@@ -46,20 +46,22 @@ const buckets: Readonly<Record<BucketName, Bucket>> = {
 export function createCallLimits(deps: CallLimitsDeps): CallLimits {
   const limiters = createLimiters(deps);
   const refused = deps.meter.createCounter("rate_limited", { description: "Calls refused because their caller is over its rate, by bucket" });
+  const say = (decision: RateDecision, bucket: BucketName, context: HandlerContext): void => {
+    writeRateLimit(bucket, decision, context.responseHeader);
+    if (decision.allowed) return;
+    refused.add(1, { bucket });
+    const who = bucket === "address" ? "its address" : "its caller";
+    const why = `Cannot call ${methodName(context.method)}: ${who} is over the rate of the bucket "${bucket}"`;
+    throw apiError("RATE_LIMITED", why, { bucket }, decision.retryAfterMs);
+  };
   return {
     charge(context) {
       const caller = context.values.get(callerKey);
       const { bucket, cost } = caller === undefined ? { bucket: "address" as const, cost: 1 } : methodCost(methodName(context.method));
       const key = caller === undefined ? deps.addressOf(context) : `${caller.role}:${caller.principal}`;
       const limiter: RateLimiter = limiters[bucket];
-      return andThen(limiter.take(key, cost), (decision) => {
-        writeRateLimit(bucket, decision, context.responseHeader);
-        if (decision.allowed) return;
-        refused.add(1, { bucket });
-        const who = caller === undefined ? "its address" : "its caller";
-        const why = `Cannot call ${methodName(context.method)}: ${who} is over the rate of the bucket "${bucket}"`;
-        throw apiError("RATE_LIMITED", why, { bucket }, decision.retryAfterMs);
-      });
+      const taken = limiter.take(key, cost);
+      return taken instanceof Promise ? taken.then((decision) => say(decision, bucket, context)) : say(taken, bucket, context);
     },
     positionsOf(driverId) {
       // Made once a stream: to hash a new string for each position would cost as much as to decode it.

@@ -1,9 +1,11 @@
 /** What wraps every public method, on both ports: authentication, rate limits, error mapping, deadline, expiry, validation. */
+import type { HandlerContext } from "@connectrpc/connect";
 import type { Tracer } from "@opentelemetry/api";
 import type { Clock, IdSource } from "@ridegrid/domain";
 import {
   admission,
   andThen,
+  type Awaitable,
   callMeasuring,
   type CallMetrics,
   codeName,
@@ -17,11 +19,10 @@ import {
   type FaultLog,
   fieldValidation,
   methodName,
-  recovered,
   toApiError,
   unaryDeadline,
 } from "@ridegrid/rpc";
-import { authentication } from "./authentication.ts";
+import { authentication, type AuthenticationRefusal } from "./authentication.ts";
 import type { AdmissionControl } from "./admission-control.ts";
 import type { CallLimits } from "./call-limits.ts";
 import type { Identity } from "./identity.ts";
@@ -43,26 +44,38 @@ export type EdgeOptionsDeps = {
 
 export function edgeOptions({ identity, clock, ids, tracer, metrics, limits, admissionControl, onFault, draining }: EdgeOptionsDeps): EdgeOptions {
   const authenticate = authentication(identity);
+  /** Whoever has no valid token is charged too, before being told so. */
+  const charge = (context: HandlerContext, refusal: AuthenticationRefusal): Awaitable<void> => {
+    const charged = limits.charge(context);
+    if (refusal === undefined) return charged;
+    return andThen(charged, () => {
+      throw refusal.error;
+    });
+  };
+  const pass = (context: HandlerContext): Awaitable<void> => {
+    admissionControl.admit(context);
+    const authenticated = authenticate(context);
+    return authenticated instanceof Promise ? authenticated.then((refusal) => charge(context, refusal)) : charge(context, authenticated);
+  };
+  /** The gate runs outside the layers. */
+  const refuse = (context: HandlerContext, beganAt: number, error: unknown): never => {
+    const method = methodName(context.method);
+    const refusal = toApiError(error, (cause) => onFault({ method, error: cause }));
+    metrics.record(method, codeName(refusal.code), (performance.now() - beganAt) / 1_000);
+    throw refusal;
+  };
   return {
+    // Without a closure where nothing is waited for: those of a small call would cost as much as what they do.
     gate: edgeGate((context) => {
       const beganAt = performance.now();
       if (draining.aborted) throw draining.reason;
-      const pass = () => {
-        admissionControl.admit(context);
-        // Whoever has no valid token is charged too, before being told so.
-        return andThen(authenticate(context), (refusal) =>
-          andThen(limits.charge(context), () => {
-            if (refusal !== undefined) throw refusal.error;
-          }),
-        );
-      };
-      return recovered(pass, (error) => {
-        // The gate runs outside the layers.
-        const method = methodName(context.method);
-        const refusal = toApiError(error, (cause) => onFault({ method, error: cause }));
-        metrics.record(method, codeName(refusal.code), (performance.now() - beganAt) / 1_000);
-        throw refusal;
-      });
+      let passed: Awaitable<void>;
+      try {
+        passed = pass(context);
+      } catch (error) {
+        return refuse(context, beganAt, error);
+      }
+      return passed instanceof Promise ? passed.catch((error: unknown) => refuse(context, beganAt, error)) : undefined;
     }),
     layers: [
       edgeTracing({ tracer, ids, untraced: untracedMethods }),

@@ -5,13 +5,3 @@ export type Awaitable<T> = T | Promise<T>;
 export function andThen<T, R>(value: Awaitable<T>, use: (value: T) => Awaitable<R>): Awaitable<R> {
   return value instanceof Promise ? value.then(use) : use(value);
 }
-
-/** What `work` gives, or what `onError` makes of what it threw, then or later. */
-export function recovered<T>(work: () => Awaitable<T>, onError: (error: unknown) => Awaitable<T>): Awaitable<T> {
-  try {
-    const value = work();
-    return value instanceof Promise ? value.catch(onError) : value;
-  } catch (error) {
-    return onError(error);
-  }
-}

@@ -24,8 +24,8 @@ export interface UnaryCall {
   activeContext: Context | undefined;
   /** Ends the call now, whatever its handler does. */
   interrupt(reason: unknown): void;
-  /** Tells what the handler promised, or why the call was ended before, whichever comes first. */
-  untilInterrupted<T>(answer: Promise<T>, answered: (value: T) => void, failed: (error: unknown) => void): void;
+  /** Tells what the handler promised, or why the call was ended before, whichever comes first; once. */
+  untilInterrupted<T>(answer: Promise<T>, waiting: Waiting<T>): void;
 }
 
 /** How a call went wrong; none is undefined. */
@@ -41,54 +41,75 @@ export type CallLayer = {
   readonly stream?: (next: StreamNext) => StreamNext;
 };
 
-/** Who is told, once, how a call went. Neither may throw. */
-export type CallOutcome<T> = {
-  readonly answered: (answer: T) => void;
-  readonly failed: (error: unknown) => void;
-};
-
-export type Handler<Given, T> = {
-  readonly handle: () => Awaitable<Given>;
-  /** Makes the answer of what `handle` gave, inside of the layers too. */
-  readonly whole: (given: Given) => T;
-};
-
-/**
- * Runs a handler inside of layers: they begin from the first to the last, and end the other way round. Callbacks, for a
- * promise and a wait more cost a small call as much as its gate.
- */
-export function throughLayers<Given, T>(begins: readonly CallBegin[], call: UnaryCall, { handle, whole }: Handler<Given, T>, outcome: CallOutcome<T>): void {
-  const ends: CallEnd[] = [];
-  const fail = (error: unknown): void => outcome.failed(runEnds(ends, { error }, call)?.error);
-  const succeed = (given: Given): void => {
-    let answer: T;
-    try {
-      answer = whole(given);
-    } catch (error) {
-      return fail(error);
-    }
-    const failure = runEnds(ends, undefined, call);
-    if (failure === undefined) outcome.answered(answer);
-    else outcome.failed(failure.error);
-  };
-  let given: Awaitable<Given>;
-  try {
-    for (const begin of begins) {
-      const end = begin(call);
-      if (end !== undefined) ends.push(end);
-    }
-    given = call.activeContext === undefined ? handle() : context.with(call.activeContext, handle);
-  } catch (error) {
-    return fail(error);
-  }
-  if (given instanceof Promise) call.untilInterrupted(given, succeed, fail);
-  else succeed(given);
+/** Who is told how a promise ended. */
+export interface Waiting<T> {
+  succeed(value: T): void;
+  fail(error: unknown): void;
 }
 
-function runEnds(ends: readonly CallEnd[], begun: Failure | undefined, call: UnaryCall): Failure | undefined {
-  let failure = begun;
-  for (let index = ends.length - 1; index >= 0; index--) failure = ended(ends[index], failure, call);
-  return failure;
+/** A call's handler, and who is told, once, how the call went: neither `answered` nor `failed` may throw. */
+export interface Answering<Given, T> {
+  handle(): Awaitable<Given>;
+  /** Makes the answer of what `handle` gave, inside of the layers too. */
+  whole(given: Given): T;
+  answered(answer: T): void;
+  failed(error: unknown): void;
+}
+
+/** Runs a handler inside of layers: they begin from the first to the last, and end the other way round. */
+export function throughLayers<Given, T>(begins: readonly CallBegin[], call: UnaryCall, answering: Answering<Given, T>): void {
+  new LayeredCall(call, answering).run(begins);
+}
+
+/** An object that is told, for promises and closures in its place cost a small call as much as its gate. */
+class LayeredCall<Given, T> implements Waiting<Given> {
+  readonly #ends: CallEnd[] = [];
+  readonly #call: UnaryCall;
+  readonly #answering: Answering<Given, T>;
+
+  constructor(call: UnaryCall, answering: Answering<Given, T>) {
+    this.#call = call;
+    this.#answering = answering;
+  }
+
+  run(begins: readonly CallBegin[]): void {
+    const call = this.#call;
+    const answering = this.#answering;
+    let given: Awaitable<Given>;
+    try {
+      for (const begin of begins) {
+        const end = begin(call);
+        if (end !== undefined) this.#ends.push(end);
+      }
+      given = call.activeContext === undefined ? answering.handle() : context.with(call.activeContext, () => answering.handle());
+    } catch (error) {
+      return this.fail(error);
+    }
+    if (given instanceof Promise) call.untilInterrupted(given, this);
+    else this.succeed(given);
+  }
+
+  succeed(given: Given): void {
+    let answer: T;
+    try {
+      answer = this.#answering.whole(given);
+    } catch (error) {
+      return this.fail(error);
+    }
+    const failure = this.#runEnds(undefined);
+    if (failure === undefined) this.#answering.answered(answer);
+    else this.#answering.failed(failure.error);
+  }
+
+  fail(error: unknown): void {
+    this.#answering.failed(this.#runEnds({ error })?.error);
+  }
+
+  #runEnds(begun: Failure | undefined): Failure | undefined {
+    let failure = begun;
+    for (let index = this.#ends.length - 1; index >= 0; index--) failure = ended(this.#ends[index], failure, this.#call);
+    return failure;
+  }
 }
 
 /** A layer that fails at its end does not keep those outside of it from theirs. */

@@ -1,7 +1,7 @@
 /** Calls between clients, gateways and services: errors, interceptors, transports, mounts, health and reflection. */
 export { admission, edgeGate, type Gate } from "./admission.ts";
 export { type ApiReason, apiReasons, isApiReason } from "./api-reason.ts";
-export { andThen, type Awaitable, recovered } from "./awaitable.ts";
+export { andThen, type Awaitable } from "./awaitable.ts";
 export type { CallLayer } from "./call-layer.ts";
 export { callMeasuring, type CallMetrics, codeName, createCallMetrics } from "./call-metrics.ts";
 export { type CallTelemetry, edgeTracing } from "./call-tracing.ts";

@@ -6,6 +6,7 @@
  * more than all the rest.
  */
 import { ConnectError } from "@connectrpc/connect";
+import type { Waiting } from "./call-layer.ts";
 import { apiError } from "./refusal-error.ts";
 
 export class Interruption {
@@ -13,7 +14,7 @@ export class Interruption {
   #controller: AbortController | undefined;
   #unlisten: (() => void) | undefined;
   #ended: { readonly reason: unknown } | undefined;
-  #failed: ((reason: unknown) => void) | undefined;
+  #waiting: Pick<Waiting<unknown>, "fail"> | undefined;
 
   /** `caller`: has the signal of whoever called, which is looked at when it is needed. */
   constructor(caller: { readonly signal: AbortSignal }) {
@@ -29,16 +30,16 @@ export class Interruption {
   interrupt(reason: unknown): void {
     if (this.#ended !== undefined) return;
     this.#end(reason);
-    this.#failed?.(reason);
+    this.#waiting?.fail(reason);
   }
 
   /** Tells what the handler promised, or the reason of an interruption, whichever comes first; once. */
-  untilInterrupted<T>(answer: Promise<T>, answered: (value: T) => void, failed: (error: unknown) => void): void {
-    if (this.#ended !== undefined) failed(this.#ended.reason);
-    else this.#failed = failed;
+  untilInterrupted<T>(answer: Promise<T>, waiting: Waiting<T>): void {
+    if (this.#ended !== undefined) waiting.fail(this.#ended.reason);
+    else this.#waiting = waiting;
     answer.then(
-      (value) => this.#ended === undefined && answered(value),
-      (error: unknown) => this.#ended === undefined && failed(error),
+      (value) => this.#ended === undefined && waiting.succeed(value),
+      (error: unknown) => this.#ended === undefined && waiting.fail(error),
     );
   }
 

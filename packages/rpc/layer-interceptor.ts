@@ -10,9 +10,13 @@ export function layerInterceptor(layers: readonly CallLayer[]): Interceptor {
     if (request.stream) return streams.reduceRight<StreamNext>((inner, layer) => layer(inner), streamNext(next))(request);
     const interruption = new Interruption(request);
     const { signal } = interruption;
-    const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<Next>>>();
-    const handler = { handle: () => next({ ...request, signal }), whole: (response: Awaited<ReturnType<Next>>) => response };
-    throughLayers(begins, unaryCall(request, interruption), handler, { answered: resolve, failed: reject });
+    const { promise, resolve, reject } = Promise.withResolvers<UnaryAnswer>();
+    throughLayers(begins, unaryCall(request, interruption), {
+      handle: () => next({ ...request, signal }),
+      whole: (response: UnaryAnswer) => response,
+      answered: resolve,
+      failed: reject,
+    });
     try {
       return await promise;
     } finally {
@@ -22,6 +26,7 @@ export function layerInterceptor(layers: readonly CallLayer[]): Interceptor {
 }
 
 type Next = Parameters<Interceptor>[0];
+type UnaryAnswer = Awaited<ReturnType<Next>>;
 
 function streamNext(next: Next): StreamNext {
   return async (request: StreamRequest) => {
@@ -43,6 +48,6 @@ function unaryCall({ method, header, message, contextValues }: UnaryRequest, int
     lateHeader: (name, value) => header.set(name, value()),
     activeContext: undefined,
     interrupt: (reason) => interruption.interrupt(reason),
-    untilInterrupted: (answer, answered, failed) => interruption.untilInterrupted(answer, answered, failed),
+    untilInterrupted: (answer, waiting) => interruption.untilInterrupted(answer, waiting),
   };
 }

@@ -7,7 +7,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ContextValues, HandlerContext } from "@connectrpc/connect";
 import type { Context } from "@opentelemetry/api";
-import type { UnaryCall } from "./call-layer.ts";
+import type { UnaryCall, Waiting } from "./call-layer.ts";
 import type { UnaryImplementation } from "./implementations.ts";
 import { Interruption } from "./interruption.ts";
 
@@ -82,8 +82,8 @@ export class PlainCall implements HandlerContext, UnaryCall {
   interrupt(reason: unknown): void {
     this.#interruption.interrupt(reason);
   }
-  untilInterrupted<T>(answer: Promise<T>, answered: (value: T) => void, failed: (error: unknown) => void): void {
-    this.#interruption.untilInterrupted(answer, answered, failed);
+  untilInterrupted<T>(answer: Promise<T>, waiting: Waiting<T>): void {
+    this.#interruption.untilInterrupted(answer, waiting);
   }
   over(reason?: unknown): void {
     this.#interruption.over(reason);

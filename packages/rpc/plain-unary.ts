@@ -10,7 +10,7 @@ import { mergeNonProtocolHeaders } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, contentTypeUnaryJson, contentTypeUnaryProto, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { admitWith } from "./admission.ts";
 import type { Awaitable } from "./awaitable.ts";
-import { type CallBegin, type CallOutcome, throughLayers, unaryBegins } from "./call-layer.ts";
+import { type Answering, type CallBegin, throughLayers, unaryBegins } from "./call-layer.ts";
 import type { EdgeOptions } from "./edge-options.ts";
 import type { UnaryImplementation } from "./implementations.ts";
 import { edgeBodyBytesMax } from "./limits.ts";
@@ -18,18 +18,18 @@ import { PlainCall } from "./plain-call.ts";
 import { jsonCodec, type PlainCodec, protoCodec } from "./plain-codec.ts";
 
 /** Undefined when the request is not plain; its body is untouched then. */
-export type PlainUnary = (request: Request, values: (request: Request) => ContextValues) => Promise<Response> | undefined;
+export type PlainUnary = (request: Request, values: Values) => Promise<Response> | undefined;
+type Values = (request: Request) => ContextValues;
 
 /** `thrown` answers what went wrong outside of the call: most often a caller that left while its body was read. */
 export function plainUnary(implementation: UnaryImplementation, options: EdgeOptions, thrown: (error: unknown) => Response): PlainUnary {
   const { method } = implementation;
-  const whole = (given: MessageInitShape<DescMessage>): Message => create(method.output, given);
-  const shared = { implementation, options, thrown, begins: unaryBegins(options.layers), empty: create(method.input), whole };
+  const shared = { implementation, options, thrown, begins: unaryBegins(options.layers), empty: create(method.input) };
   const json = { ...shared, codec: jsonCodec(method, options.jsonOptions) };
   const proto = { ...shared, codec: protoCodec(method) };
   return (request, values) => {
     if (!isPlain(request, options)) return undefined;
-    return request.headers.get("content-type") === contentTypeUnaryProto ? answer(proto, request, values(request)) : answer(json, request, values(request));
+    return request.headers.get("content-type") === contentTypeUnaryProto ? answer(proto, request, values) : answer(json, request, values);
   };
 }
 
@@ -39,8 +39,6 @@ type Method<Body> = {
   readonly thrown: (error: unknown) => Response;
   readonly begins: readonly CallBegin[];
   readonly empty: Message;
-  /** What a handler gives as a message: its library lets it leave out the rest. */
-  readonly whole: (given: MessageInitShape<DescMessage>) => Message;
   readonly codec: PlainCodec<Body>;
 };
 
@@ -58,11 +56,11 @@ export function isPlain({ method, headers }: Pick<Request, "method" | "headers">
   return timeout === null || /^[1-9]\d{0,8}$/.test(timeout);
 }
 
-/** One promise for the whole call: what waits in it is told by callbacks, as in the layers. */
-function answer<Body>(method: Method<Body>, request: Request, values: ContextValues): Promise<Response> {
+function answer<Body>(method: Method<Body>, request: Request, values: Values): Promise<Response> {
   return new Promise((resolve) => {
-    const failed = (error: unknown): void => resolve(faulted(method, error));
-    method.codec.read(request).then((body) => answerBody(method, body, startCall(method, request, values), { answered: resolve, failed }), failed);
+    const fault = (error: unknown): void => resolve(faulted(method, error));
+    // What a call needs is made once its body is there, so that it is still near the processor when it is used.
+    method.codec.read(request).then((body) => new PlainAnswering(method, startCall(method, request, values), { resolve, fault }).take(body), fault);
   });
 }
 
@@ -71,55 +69,91 @@ async function faulted<Body>({ thrown }: Method<Body>, error: unknown): Promise<
   return thrown(error);
 }
 
-function startCall<Body>({ implementation, empty, codec }: Method<Body>, request: Request, values: ContextValues): PlainCall {
+function startCall<Body>({ implementation, empty, codec }: Method<Body>, request: Request, values: Values): PlainCall {
   const timeout = request.headers.get("connect-timeout-ms");
   const timeoutMs = timeout === null ? undefined : Number(timeout);
-  return new PlainCall(request, implementation.method, values, { timeoutMs, message: empty, responseHeader: codec.responseHeader });
+  return new PlainCall(request, implementation.method, values(request), { timeoutMs, message: empty, responseHeader: codec.responseHeader });
 }
 
-function answerBody<Body>({ implementation, options, begins, whole, codec }: Method<Body>, body: Body, call: PlainCall, outcome: CallOutcome<Response>): void {
-  const timeoutMs = call.timeoutMs();
-  const timer = timeoutMs === undefined ? undefined : setTimeout(() => call.interrupt(timedOut()), timeoutMs);
-  const end = (response: Response, reason?: unknown): void => {
-    if (timer !== undefined) clearTimeout(timer);
-    call.over(reason);
-    outcome.answered(response);
-  };
-  const failed = (error: unknown): void => {
+/** `fault` is told what went wrong outside of the call. */
+type Outcome = { readonly resolve: (response: Response) => void; readonly fault: (error: unknown) => void };
+
+/** One promise for the whole call, and an object that is told whatever it waits for, as in the layers. */
+class PlainAnswering<Body> implements Answering<MessageInitShape<DescMessage>, Message> {
+  readonly #method: Method<Body>;
+  readonly #call: PlainCall;
+  readonly #outcome: Outcome;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(method: Method<Body>, call: PlainCall, outcome: Outcome) {
+    this.#method = method;
+    this.#call = call;
+    this.#outcome = outcome;
+  }
+
+  take(body: Body): void {
+    const call = this.#call;
+    const timeoutMs = call.timeoutMs();
+    if (timeoutMs !== undefined) this.#timer = setTimeout(() => call.interrupt(timedOut()), timeoutMs);
+    let gated: Awaitable<void>;
     try {
-      end(failure(call, connectError(error), options), error);
-    } catch (fault) {
-      outcome.failed(fault);
-    }
-  };
-  const answered = (output: Message): void => {
-    let response: Response;
-    try {
-      response = respond(call, 200, codec.encode(output));
+      gated = this.#method.options.gate?.(call);
     } catch (error) {
-      return failed(error);
+      return this.failed(error);
     }
-    end(response);
-  };
-  // The gate comes before the body is decoded, as in the library: who may not call costs no more than that.
-  const admitted = (): void => {
+    if (gated instanceof Promise) {
+      gated.then(
+        () => this.#admit(body),
+        (error: unknown) => this.failed(error),
+      );
+    } else this.#admit(body);
+  }
+
+  /** The gate comes before the body is decoded, as in the library: who may not call costs no more than that. */
+  #admit(body: Body): void {
+    const call = this.#call;
     try {
-      const message = codec.decode(body);
+      const message = this.#method.codec.decode(body);
       if (message instanceof ConnectError) admitWith(call.values, { reached: false, passed: call, refusal: message });
       else call.message = message;
     } catch (error) {
-      return failed(error);
+      return this.failed(error);
     }
-    throughLayers(begins, call, { handle: () => implementation.impl(call.message, call), whole }, { answered, failed });
-  };
-  let gated: Awaitable<void>;
-  try {
-    gated = options.gate?.(call);
-  } catch (error) {
-    return failed(error);
+    throughLayers(this.#method.begins, call, this);
   }
-  if (gated instanceof Promise) gated.then(admitted, failed);
-  else admitted();
+
+  handle(): Awaitable<MessageInitShape<DescMessage>> {
+    return this.#method.implementation.impl(this.#call.message, this.#call);
+  }
+
+  /** A handler may leave out the rest of its message. */
+  whole(given: MessageInitShape<DescMessage>): Message {
+    return create(this.#method.implementation.method.output, given);
+  }
+
+  answered(output: Message): void {
+    let response: Response;
+    try {
+      response = respond(this.#call, 200, this.#method.codec.encode(output));
+    } catch (error) {
+      return this.failed(error);
+    }
+    this.#end(response);
+  }
+
+  failed(error: unknown): void {
+    try {
+      this.#end(failure(this.#call, connectError(error), this.#method.options), error);
+    } catch (fault) {
+      this.#outcome.fault(fault);
+    }
+  }
+
+  #end(response: Response, reason?: unknown): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#call.over(reason);
+    this.#outcome.resolve(response);
+  }
 }
 
 function connectError(error: unknown): ConnectError {
