@@ -16,6 +16,7 @@ import type { UnaryImplementation } from "./implementations.ts";
 import { edgeBodyBytesMax } from "./limits.ts";
 import { PlainCall } from "./plain-call.ts";
 import { jsonCodec, type PlainCodec, protoCodec } from "./plain-codec.ts";
+import { unmappedError } from "./refusal-error.ts";
 
 /** Undefined when the request is not plain; its body is untouched then. */
 export type PlainUnary = (request: Request, values: Values) => Promise<Response> | undefined;
@@ -143,7 +144,7 @@ class PlainAnswering<Body> implements Answering<MessageInitShape<DescMessage>, M
 
   failed(error: unknown): void {
     try {
-      this.#end(failure(this.#call, connectError(error), this.#method.options), error);
+      this.#end(failure(this.#call, unmappedError(error), this.#method.options), error);
     } catch (fault) {
       this.#outcome.fault(fault);
     }
@@ -154,10 +155,6 @@ class PlainAnswering<Body> implements Answering<MessageInitShape<DescMessage>, M
     this.#call.over(reason);
     this.#outcome.resolve(response);
   }
-}
-
-function connectError(error: unknown): ConnectError {
-  return error instanceof ConnectError ? error : new ConnectError("internal error", Code.Internal, undefined, undefined, error);
 }
 
 function timedOut(): ConnectError {

@@ -6,8 +6,9 @@
  * their error, and hear how it ended. They see none of its messages, which the implementation checks itself.
  */
 import type { DescMethodBiDiStreaming } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouterOptions, type ContextValues, createHandlerContext, type HandlerContext } from "@connectrpc/connect";
+import { type ConnectError, type ConnectRouterOptions, type ContextValues, createHandlerContext, type HandlerContext } from "@connectrpc/connect";
 import { transformInvokeImplementation } from "@connectrpc/connect/protocol";
+import { unmappedError } from "./refusal-error.ts";
 
 export type PushedMethod = {
   readonly method: DescMethodBiDiStreaming;
@@ -101,9 +102,7 @@ export async function runPushedCall(
 
 /** What the caller is told; undefined when all went well. */
 export function errorOf(end: PushedEnd): ConnectError | undefined {
-  if (end === undefined) return undefined;
-  if (end.error instanceof ConnectError) return end.error;
-  return new ConnectError("internal error", Code.Internal, undefined, undefined, end.error);
+  return end === undefined ? undefined : unmappedError(end.error);
 }
 
 /** What interceptors see of the messages. */

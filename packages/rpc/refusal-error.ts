@@ -4,7 +4,7 @@
  * A handler throws what these make; nothing inside the platform knows a code or a status.
  */
 import { create } from "@bufbuild/protobuf";
-import { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { rideStatusToWire } from "@ridegrid/contracts";
 import { ErrorInfoSchema, RetryInfoSchema } from "@ridegrid/contracts/gen/google/rpc/error_details_pb";
 import { RideStatus } from "@ridegrid/contracts/gen/type/v1/ride_pb";
@@ -37,6 +37,11 @@ export function refusalError(refusal: Refusal): ConnectError {
   if (!isApiReason(reason)) throw new Error(`Cannot show refusal "${refusal.reason}" to a client: ${refusal.message}`);
   const status = refusal.status === undefined ? undefined : rideStatusToWire(refusal.status);
   return apiError(reason, refusal.message, status === undefined ? {} : { status: `RIDE_STATUS_${RideStatus[status]}` });
+}
+
+/** What no layer mapped: an error that is none of the API's keeps its words to itself, as in the library. */
+export function unmappedError(error: unknown): ConnectError {
+  return error instanceof ConnectError ? error : new ConnectError("internal error", Code.Internal, undefined, undefined, error);
 }
 
 /** The reason of an error thrown here or received from a RideGrid service; undefined for anything else. */
