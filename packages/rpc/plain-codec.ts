@@ -2,6 +2,8 @@
 import { type DescMethodUnary, fromBinary, fromJsonString, type Message, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { contentTypeUnaryJson, contentTypeUnaryProto } from "@connectrpc/connect/protocol-connect";
+import { binaryReader } from "./binary-reader.ts";
+import { binaryWriter } from "./binary-writer.ts";
 import { undecodable, unknownEnum } from "./body-refusal.ts";
 import type { EdgeOptions } from "./edge-options.ts";
 import { jsonReader } from "./json-reader.ts";
@@ -44,19 +46,20 @@ export function jsonCodec({ input, output }: DescMethodUnary, jsonOptions: EdgeO
 }
 
 export function protoCodec({ input, output }: DescMethodUnary): PlainCodec<Uint8Array> {
+  const [readPlain, writePlain] = [binaryReader(input), binaryWriter(output)];
   return {
     responseHeader: new Headers({ "content-type": contentTypeUnaryProto }),
     read: (request) => request.bytes(),
     decode(body) {
       try {
-        return fromBinary(input, body);
+        return readPlain?.(body) ?? fromBinary(input, body);
       } catch {
         return undecodable(input, undefined);
       }
     },
     encode(message) {
       try {
-        return toBinary(output, message);
+        return writePlain?.(message) ?? toBinary(output, message);
       } catch (error) {
         throw new ConnectError(`serialize binary: ${error instanceof Error ? error.message : String(error)}`, Code.Internal);
       }

@@ -1,7 +1,13 @@
 /** Messages of any schema with random fields, some of which break its rules, and what no rule speaks of: odd letters, odd numbers. */
 import { create, type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import { reflect, type ReflectList } from "@bufbuild/protobuf/reflect";
+import { CoordinatorService, DriverService, OpsService, RiderService } from "@ridegrid/contracts";
 import type { Random } from "@ridegrid/domain";
+
+const services = [RiderService, DriverService, OpsService, CoordinatorService];
+const unaryMethods = services.flatMap(({ methods }) => methods.filter(({ methodKind }) => methodKind === "unary"));
+export const plainCallRequests: ReadonlySet<DescMessage> = new Set(unaryMethods.map(({ input }) => input));
+export const plainCallMessages: ReadonlySet<DescMessage> = new Set(unaryMethods.flatMap(({ input, output }) => [input, output]));
 
 export function randomMessage(random: Random, schema: DescMessage, depth = 0): Message {
   const message = create(schema);
@@ -76,7 +82,7 @@ function randomScalar(random: Random, scalar: ScalarType): unknown {
     case ScalarType.INT64:
     case ScalarType.SINT64:
     case ScalarType.SFIXED64:
-      return BigInt(Math.floor(pick(random, numbers)));
+      return BigInt(Math.floor(pick(random, [...numbers, 2 ** 40, 2 ** 60])));
     case ScalarType.UINT64:
     case ScalarType.FIXED64:
       return BigInt(Math.abs(Math.floor(pick(random, numbers))));
