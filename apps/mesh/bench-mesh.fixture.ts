@@ -1,7 +1,6 @@
 /** A mesh of its own and a load in a process of its own, for a figure; whatever happens to the figure, both are gone after it. */
-import { createInterface } from "node:readline";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import { type Command, type LineProgram, startProgram } from "@ridegrid/testing";
 import { createMeshFolder } from "./mesh.fixture.ts";
 import type { MeshFile } from "./mesh-file.ts";
 import { cpuBetween, cpuUsedBy } from "./process-usage.ts";
@@ -17,31 +16,9 @@ export async function withMesh<T>(flags: readonly string[], signal: AbortSignal,
   }
 }
 
-export interface LoadProgram extends AsyncDisposable {
-  readonly pid: number;
-  /** One command, one answer; one at a time. @throws when the program ended instead. */
-  ask<T>(command: Readonly<Record<string, unknown>>): Promise<T>;
-}
-
-/** A file of `test-programs`: it reads a JSON command a line and answers each with a line of JSON. It ends when its input does. */
-export function startProgram(name: string, options: Readonly<Record<string, unknown>>): LoadProgram {
-  const script = join(import.meta.dir, "test-programs", name);
-  const child = Bun.spawn([process.execPath, script, JSON.stringify(options)], { stdio: ["pipe", "pipe", "inherit"] });
-  const lines = createInterface({ input: Readable.fromWeb(child.stdout) })[Symbol.asyncIterator]();
-  return {
-    pid: child.pid,
-    async ask(command) {
-      void child.stdin.write(`${JSON.stringify(command)}\n`);
-      void child.stdin.flush();
-      const next = await lines.next();
-      if (next.done === true) throw new Error(`Cannot ask ${name} for ${JSON.stringify(command)}: it ended with ${await child.exited}`);
-      return JSON.parse(next.value);
-    },
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await child.exited;
-    },
-  };
+/** A file of `test-programs`. */
+export function startLoad(name: string, options: Command): LineProgram {
+  return startProgram(join(import.meta.dir, "test-programs", name), options);
 }
 
 /** What `work` answered, and the CPU-seconds that each of these processes used meanwhile. */

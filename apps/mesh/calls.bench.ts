@@ -1,6 +1,6 @@
 /** What a rider's calls cost through the whole mesh, in one process and in many, beside a bare handler of one statement on the same Postgres. */
-import type { Figure, FigureOptions, Measurement } from "@ridegrid/testing";
-import { type LoadProgram, startProgram, withCpu, withMesh } from "./bench-mesh.fixture.ts";
+import type { Figure, FigureOptions, LineProgram, Measurement } from "@ridegrid/testing";
+import { startLoad, withCpu, withMesh } from "./bench-mesh.fixture.ts";
 import { withDatabase } from "./database-names.ts";
 import type { MeshFile } from "./mesh-file.ts";
 import { ensureDatabases } from "./prepare-databases.ts";
@@ -24,7 +24,7 @@ const peerOf = { GetRide: "bare read", QuoteFare: "bare write", RequestRide: "ba
 const methods = ["GetRide", "QuoteFare", "RequestRide"] as const;
 
 type Plan = { readonly rateSeconds: number; readonly rounds: number; readonly callsPerRound: number };
-type Load = { readonly load: LoadProgram; readonly pids: () => Readonly<Record<string, number>> };
+type Load = { readonly load: LineProgram; readonly pids: () => Readonly<Record<string, number>> };
 
 async function measureCalls({ quick, signal }: FigureOptions): Promise<readonly Measurement[]> {
   const plan: Plan = quick ? { rateSeconds: 2, rounds: 2, callsPerRound: 150 } : { rateSeconds: 4, rounds: 3, callsPerRound: 200 };
@@ -39,9 +39,9 @@ async function measureCalls({ quick, signal }: FigureOptions): Promise<readonly 
 
 async function measureMesh(name: string, file: MeshFile, plan: Plan): Promise<readonly Measurement[]> {
   await ensureDatabases(file.databaseUrl, [bareDatabase]);
-  await using bare = startProgram("bare-server.ts", { databaseUrl: withDatabase(file.databaseUrl, bareDatabase) });
+  await using bare = startLoad("bare-server.ts", { databaseUrl: withDatabase(file.databaseUrl, bareDatabase) });
   const { port } = await bare.ask<{ readonly port: number }>({ listen: bareRows });
-  await using load = startProgram("call-load.ts", { url: file.gateways["lhr"] ?? "", bare: `http://127.0.0.1:${port}` });
+  await using load = startLoad("call-load.ts", { url: file.gateways["lhr"] ?? "", bare: `http://127.0.0.1:${port}` });
   const requests = perSecond * plan.rateSeconds + (plan.rounds + 1) * plan.callsPerRound;
   await load.ask({ prepare: requests });
   const measured: Measurement[] = [];
@@ -57,7 +57,7 @@ type Calls = { readonly millis: readonly number[]; readonly seconds: number };
 async function atRate(
   name: string,
   method: (typeof methods)[number],
-  load: LoadProgram,
+  load: LineProgram,
   { rateSeconds, callsPerRound }: Plan,
 ): Promise<readonly Measurement[]> {
   const peer = peerOf[method];

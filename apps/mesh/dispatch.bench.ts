@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import type { Figure, FigureOptions, Measurement } from "@ridegrid/testing";
-import { startProgram, withCpu, withMesh } from "./bench-mesh.fixture.ts";
+import { startLoad, withCpu, withMesh } from "./bench-mesh.fixture.ts";
 import type { MeshFile } from "./mesh-file.ts";
 import { machineBusy } from "./process-usage.ts";
 import type { Step } from "./test-programs/ride-load.ts";
@@ -44,7 +44,7 @@ async function measureDispatch({ quick, signal }: FigureOptions): Promise<readon
 async function measureMesh(file: MeshFile, quick: boolean): Promise<readonly Measurement[]> {
   const length = quick ? "quick" : "full";
   const beganAt = performance.now();
-  await using load = startProgram("ride-load.ts", { url: file.gateways["ewr"] ?? "", drivers: quick ? 200 : 600, riders: 1_500 });
+  await using load = startLoad("ride-load.ts", { url: file.gateways["ewr"] ?? "", drivers: quick ? 200 : 600, riders: 1_500 });
   await load.ask({ open: true });
   const run = async (perSecond: number, seconds: number): Promise<Rate> => {
     const before = machineBusy();

@@ -5,6 +5,7 @@ export { type FigureResult, figureTable, type Machine, meetsGoal } from "./figur
 export { type Figure, type FigureOptions, type Measurement } from "./figure.ts";
 export { freePort } from "./free-port.ts";
 export { type HttpLoad, startHttpLoad } from "./http-load.ts";
+export { answerCommands, type Command, type LineProgram, startProgram } from "./line-program.ts";
 export { createManualClock, type ManualClock } from "./manual-clock.ts";
 export { callAtRate, type LoadOutcome, offerLoad } from "./offered-load.ts";
 export { createMovingFleet, type FleetColumns, type MovingFleet } from "./moving-fleet.ts";

@@ -3,9 +3,9 @@
  *
  * Option: `{ databaseUrl }`, of an empty database. Command: `{ listen: rows }`, answered with `{ port }`.
  */
+import { answerCommands } from "@ridegrid/testing";
 import { Hono } from "hono";
 import postgres from "postgres";
-import { answerCommands } from "./command-lines.ts";
 
 const { databaseUrl }: { readonly databaseUrl: string } = JSON.parse(process.argv[2] ?? "{}");
 const sql = postgres(databaseUrl, { max: 8, onnotice: () => {} });

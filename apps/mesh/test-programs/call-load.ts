@@ -5,8 +5,8 @@
  * answered with the milliseconds of each call and the seconds of all.
  */
 import { randomUUID } from "node:crypto";
-import { callAtRate } from "@ridegrid/testing";
-import { answerCommands, type Command, inLanes } from "./command-lines.ts";
+import { answerCommands, callAtRate, type Command } from "@ridegrid/testing";
+import { inLanes } from "./in-lanes.ts";
 import { callJson, type Json, newPerson, type Person, placeAround, postJson } from "./json-calls.ts";
 
 const { url, bare }: { readonly url: string; readonly bare: string } = JSON.parse(process.argv[2] ?? "{}");

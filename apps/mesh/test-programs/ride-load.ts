@@ -6,8 +6,8 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { callAtRate } from "@ridegrid/testing";
-import { answerCommands, inLanes } from "./command-lines.ts";
+import { answerCommands, callAtRate } from "@ridegrid/testing";
+import { inLanes } from "./in-lanes.ts";
 import { callJson, type Json, newPerson, type Person, placeAround, Refused } from "./json-calls.ts";
 import { openOfferStreams } from "./offer-streams.ts";
 

@@ -1,29 +1,21 @@
 /**
  * Sends one request over and over on kept connections, in a process of its own so that its cost is not the server's.
  *
- * Arguments: one JSON object, `LoadOptions`. Says "ready" after the warm-up; each line on standard input is a round, which
- * is answered with its seconds. Any answer but 200 ends it.
+ * Options: `LoadTarget`. Command: `{ calls }`, answered with `{ seconds }`. Any answer but 200 ends it.
  */
 import { connect } from "node:http2";
-import { createInterface } from "node:readline";
-import type { LoadOptions } from "../http-load.ts";
+import type { LoadTarget } from "../http-load.ts";
+import { answerCommands } from "../line-program.ts";
 
-const options: LoadOptions = JSON.parse(process.argv[2] ?? "{}");
+const options: LoadTarget = JSON.parse(process.argv[2] ?? "{}");
 const body = Buffer.from(options.bodyBase64, "base64");
-const round = options.protocol === "h2c" ? overHttp2() : overHttp1();
+const round = options.protocol === "h2c" ? await overHttp2() : await overHttp1();
 
-await (
-  await round
-)(options.warmUpCalls);
-process.stdout.write("ready\n");
-for await (const _ of createInterface({ input: process.stdin })) {
+await answerCommands(async ({ calls }) => {
   const startMs = performance.now();
-  await (
-    await round
-  )(options.callsPerRound);
-  process.stdout.write(`${(performance.now() - startMs) / 1_000}\n`);
-}
-process.exit();
+  await round(Number(calls));
+  return { seconds: (performance.now() - startMs) / 1_000 };
+});
 
 type Round = (calls: number) => Promise<void>;
 
@@ -34,6 +26,7 @@ async function overHttp1(): Promise<Round> {
   const request = Buffer.concat([Buffer.from(lines.join("\r\n")), body]);
   let left = 0;
   let waiting = 0;
+  let closed = false;
   let done = Promise.withResolvers<void>();
   const send = (socket: Bun.Socket<{ received: string }>): void => {
     if (left === 0) return;
@@ -56,11 +49,15 @@ async function overHttp1(): Promise<Round> {
           send(socket);
           if (waiting === 0) done.resolve();
         },
-        close: () => fail("the server closed the connection"),
+        close() {
+          closed = true;
+          if (waiting > 0) fail("the server closed the connection");
+        },
       },
     });
   const sockets = await Promise.all(Array.from({ length: options.connections }, open));
   return async (calls) => {
+    if (closed) fail("the server closed the connection");
     left = calls;
     done = Promise.withResolvers();
     sockets.forEach(send);
