@@ -15,7 +15,7 @@ test("binaryReader() reads what the library reads, and nothing that it refuses",
   for (const schema of plainCallMessages) {
     const read = binaryReader(schema);
     for (const body of bodies(random, schema)) {
-      const found = read?.(body);
+      const found = read?.(body, 0, body.length);
       const expected = byLibrary(schema, body);
       if (expected === undefined) count.refused++;
       if (found === undefined) count.left++;
@@ -38,7 +38,7 @@ test.each([
   const body = Uint8Array.fromHex(hex);
   expect(byLibrary(schema, body)).toBeDefined();
   expect(Object.keys(byLibrary(schema, body) ?? {})).not.toContain("$unknown");
-  expect(binaryReader(schema)?.(body)).toBeUndefined();
+  expect(binaryReader(schema)?.(body, 0, body.length)).toBeUndefined();
 });
 
 function* bodies(random: Random, schema: DescMessage): Iterable<Uint8Array> {

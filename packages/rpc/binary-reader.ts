@@ -4,25 +4,34 @@
  * It never says that a body is wrong: whatever it does not know by sight, a field that the schema does not have, a letter
  * beyond ASCII or a negative number, is undefined, and the library's to read or to refuse.
  */
-import type { DescMessage, Message } from "@bufbuild/protobuf";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { type Fields, type PlainField, type PlainSchema, plainSchema } from "./plain-schema.ts";
 
+/** Reads the message at `from` to `to`; undefined when it is not plain. */
+type ReadBinary<Schema extends DescMessage> = (bytes: Uint8Array, from: number, to: number) => MessageShape<Schema> | undefined;
+
 /** Undefined where no message of the schema is plain. */
-export function binaryReader(schema: DescMessage): ((body: Uint8Array) => Message | undefined) | undefined {
+export function binaryReader<Schema extends DescMessage>(schema: Schema): ReadBinary<Schema> | undefined {
   const plain = plainSchema(schema);
   if (plain === undefined) return undefined;
-  return (body) => new Reading(body).message(plain, body.length) as Message | undefined;
+  return (bytes, from, to) => new Reading(bytes, from).message(plain, to) as MessageShape<Schema> | undefined;
 }
 
 const int32Max = 2 ** 31 - 1;
 const { latin1Slice } = Buffer.prototype;
 
-class Reading {
-  readonly #body: Uint8Array;
-  #at = 0;
+/** Cheaper than a view of the bytes. Little-endian, as the wire is, and as all that Bun runs on. */
+const scratch = new Uint8Array(8);
+const floats = new Float32Array(scratch.buffer, 0, 1);
+const doubles = new Float64Array(scratch.buffer);
 
-  constructor(body: Uint8Array) {
-    this.#body = body;
+class Reading {
+  readonly #bytes: Uint8Array;
+  #at: number;
+
+  constructor(bytes: Uint8Array, from: number) {
+    this.#bytes = bytes;
+    this.#at = from;
   }
 
   /** Undefined where it is not plain, which is also one whose last value reaches beyond its end. */
@@ -54,9 +63,9 @@ class Reading {
       case "int64":
         return this.#int64();
       case "float":
-        return this.#view(4)?.getFloat32(0, true);
+        return this.#float();
       case "double":
-        return this.#view(8)?.getFloat64(0, true);
+        return this.#double();
       case "time":
       case "message":
         return this.#inner(inner);
@@ -75,7 +84,7 @@ class Reading {
     if (length < 0) return undefined;
     for (let at = start; at < end; at++) if (this.#byte(at) > 0x7f) return undefined;
     this.#at = end;
-    return latin1Slice.call(this.#body, start, end);
+    return latin1Slice.call(this.#bytes, start, end);
   }
 
   #bool(): boolean | undefined {
@@ -93,11 +102,14 @@ class Reading {
     return number < 0 ? undefined : BigInt(number);
   }
 
-  #view(bytes: number): DataView | undefined {
-    const start = this.#at;
-    this.#at += bytes;
-    if (this.#at > this.#body.length) return undefined;
-    return new DataView(this.#body.buffer, this.#body.byteOffset + start, bytes);
+  #float(): number {
+    for (let index = 0; index < 4; index++) scratch[index] = this.#byte(this.#at++);
+    return floats[0] ?? Number.NaN;
+  }
+
+  #double(): number {
+    for (let index = 0; index < 8; index++) scratch[index] = this.#byte(this.#at++);
+    return doubles[0] ?? Number.NaN;
   }
 
   /** All of ours have one byte or two. */
@@ -123,6 +135,6 @@ class Reading {
 
   /** Beyond the end, one that no value ends on. */
   #byte(at: number): number {
-    return this.#body[at] ?? 0xff;
+    return this.#bytes[at] ?? 0xff;
   }
 }

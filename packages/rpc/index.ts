@@ -2,6 +2,7 @@
 export { admission, edgeGate, type Gate } from "./admission.ts";
 export { type ApiReason, apiReasons, isApiReason } from "./api-reason.ts";
 export { andThen, type Awaitable } from "./awaitable.ts";
+export { binaryReader } from "./binary-reader.ts";
 export type { CallLayer } from "./call-layer.ts";
 export { callMeasuring, type CallMetrics, codeName, createCallMetrics } from "./call-metrics.ts";
 export { type CallTelemetry, edgeTracing } from "./call-tracing.ts";

@@ -52,7 +52,7 @@ export function protoCodec({ input, output }: DescMethodUnary): PlainCodec<Uint8
     read: (request) => request.bytes(),
     decode(body) {
       try {
-        return readPlain?.(body) ?? fromBinary(input, body);
+        return readPlain?.(body, 0, body.length) ?? fromBinary(input, body);
       } catch {
         return undecodable(input, undefined);
       }
