@@ -51,6 +51,7 @@ function row(measurement: Measurement): string {
 
 /** The ratio to the peer, or the value itself without one. */
 function compared({ samples, statistic, peer }: Measurement): number {
+  if (peer?.inPairs === true) return statisticOf(samples.map((sample, index) => sample / (peer.samples[index] ?? Number.NaN)));
   const own = statisticOf(samples, statistic);
   return peer === undefined ? own : own / statisticOf(peer.samples, statistic);
 }

@@ -26,7 +26,12 @@ export type Measurement = {
   /** What is shown and compared, of the samples and of the peer's; the median unless said otherwise. */
   readonly statistic?: Statistic;
   /** Measured in turn with it, so that a busy machine slows both. */
-  readonly peer?: { readonly what: string; readonly samples: readonly number[] };
+  readonly peer?: {
+    readonly what: string;
+    readonly samples: readonly number[];
+    /** Each sample was taken in one turn with the peer's of the same place: the ratio is the median of these pairs'. */
+    readonly inPairs?: true;
+  };
   /** What the ratio to the peer, or without a peer the statistic itself, should be. */
   readonly goal?: { readonly atLeast: number } | { readonly atMost: number };
   /** What a reader must know beside the number, such as what was saturated. */
