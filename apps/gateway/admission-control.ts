@@ -5,8 +5,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Clock, Random } from "@ridegrid/domain";
-import { DriverService, RiderService } from "@ridegrid/contracts";
-import { type CallLayer, type Capacity, createCapacity, methodName } from "@ridegrid/rpc";
+import { DriverService, OpsService, RiderService } from "@ridegrid/contracts";
+import { type CallLayer, type Capacity, createCapacity } from "@ridegrid/rpc";
 import { callsInFlightMax, streamsOpenMax } from "./limits.ts";
 import { methodCost } from "./method-costs.ts";
 
@@ -22,32 +22,26 @@ export interface AdmissionControl {
 export function createAdmissionControl({ requestsPerSecond, ...deps }: AdmissionControlDeps): AdmissionControl {
   const calls = createCapacity({ ...deps, requestsPerSecond, inFlightMax: callsInFlightMax });
   const streams = createCapacity({ ...deps, requestsPerSecond: undefined, inFlightMax: streamsOpenMax });
-  const placesOf = (method: DescMethod): Capacity | undefined => {
-    const kind = kindOf(method);
-    return kind === undefined ? undefined : kind === "call" ? calls : streams;
-  };
+  const places = new Map<DescMethod, Capacity>();
+  for (const method of [RiderService, DriverService, OpsService].flatMap((service) => service.methods)) {
+    const { bucket } = methodCost(method);
+    if (bucket === "streams") places.set(method, streams);
+    else if (bucket === "calls" && method.parent !== OpsService) places.set(method, calls);
+  }
   return {
     admit(context) {
-      if (kindOf(context.method) === "call") calls.admit();
+      if (places.get(context.method) === calls) calls.admit();
     },
     layer: {
       unary({ method }) {
-        return placesOf(method)?.enter();
+        return places.get(method)?.enter();
       },
       stream: (next) => (request) => {
-        const places = placesOf(request.method);
+        const capacity = places.get(request.method);
         // A stream goes on after its handler has returned; its signal ends with it.
-        if (places !== undefined) request.signal.addEventListener("abort", places.enter(), { once: true });
+        if (capacity !== undefined) request.signal.addEventListener("abort", capacity.enter(), { once: true });
         return next(request);
       },
     },
   };
-}
-
-const counted: ReadonlySet<string> = new Set([RiderService.typeName, DriverService.typeName]);
-
-function kindOf(method: DescMethod): "call" | "stream" | undefined {
-  const { bucket } = methodCost(methodName(method));
-  if (bucket === "streams") return "stream";
-  return bucket === "calls" && counted.has(method.parent.typeName) ? "call" : undefined;
 }

@@ -8,7 +8,7 @@ import { DriverService, OpsService, RiderService } from "@ridegrid/contracts";
 import { apiError, type Awaitable, callerKey, methodName, type Role } from "@ridegrid/rpc";
 import type { Identity, VerifiedToken } from "./identity.ts";
 
-/** When the call's token ends; streams do not outlive it. */
+/** When the token of a stream ends, which does not outlive it. A unary call ends with its deadline. */
 export const tokenExpiryKey = createContextKey<number | undefined>(undefined, { description: "token expiry, ms since the epoch" });
 
 /** Why a call may not be made; undefined when it may. */
@@ -35,7 +35,7 @@ export function authentication(identity: Identity): (context: HandlerContext) =>
 function admitted({ caller, expiresAtMs }: VerifiedToken, context: HandlerContext): AuthenticationRefusal {
   // Also of a caller that is refused: its calls are charged to it.
   context.values.set(callerKey, caller);
-  context.values.set(tokenExpiryKey, expiresAtMs);
+  if (context.method.methodKind !== "unary") context.values.set(tokenExpiryKey, expiresAtMs);
   return mayCall(caller.role, context) ? undefined : { error: roleNotAllowed(caller.role, context) };
 }
 
@@ -49,9 +49,9 @@ const scheme = "Bearer ";
 
 function bearerToken(headers: Headers): string {
   const header = headers.get("authorization");
-  if (header === null || header.trim() === "") throw apiError("TOKEN_MISSING", 'The call needs a header "authorization: Bearer <token>"');
   // Nearly every header. A regular expression costs, over a token's hundreds of characters, as much as the rest of the gate.
-  if (header.startsWith(scheme) && header.indexOf(" ", scheme.length) < 0) return header.slice(scheme.length);
+  if (header?.startsWith(scheme) === true && header.indexOf(" ", scheme.length) < 0) return header.slice(scheme.length);
+  if (header === null || header.trim() === "") throw apiError("TOKEN_MISSING", 'The call needs a header "authorization: Bearer <token>"');
   const token = /^Bearer +(\S+) *$/i.exec(header)?.[1];
   if (token === undefined) throw apiError("TOKEN_INVALID", 'The header "authorization" must be "Bearer <token>"');
   return token;

@@ -57,7 +57,7 @@ export function createCallLimits(deps: CallLimitsDeps): CallLimits {
   return {
     charge(context) {
       const caller = context.values.get(callerKey);
-      const { bucket, cost } = caller === undefined ? { bucket: "address" as const, cost: 1 } : methodCost(methodName(context.method));
+      const { bucket, cost } = caller === undefined ? { bucket: "address" as const, cost: 1 } : methodCost(context.method);
       const key = caller === undefined ? deps.addressOf(context) : `${caller.role}:${caller.principal}`;
       const limiter: RateLimiter = limiters[bucket];
       const taken = limiter.take(key, cost);

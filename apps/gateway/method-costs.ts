@@ -4,7 +4,7 @@
  *
  * One token is one cheap call. Lists and searches cost more than one row; what works on a whole region costs most.
  */
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { DriverService, OpsService, RiderService } from "@ridegrid/contracts";
 
 export type PrincipalBucket = "calls" | "positions" | "streams";
@@ -66,13 +66,16 @@ const opsCosts = {
   listAuditEntries: search,
 } as const satisfies Record<keyof typeof OpsService.method, MethodCost>;
 
-const costs: ReadonlyMap<string, MethodCost> = new Map([...rows(RiderService, riderCosts), ...rows(DriverService, driverCosts), ...rows(OpsService, opsCosts)]);
+const costs: ReadonlyMap<DescMethod, MethodCost> = new Map([
+  ...rows(RiderService, riderCosts),
+  ...rows(DriverService, driverCosts),
+  ...rows(OpsService, opsCosts),
+]);
 
-/** `method` is fully qualified, such as "ridegrid.rider.v1.RiderService/GetRide". */
-export function methodCost(method: string): MethodCost {
+export function methodCost(method: DescMethod): MethodCost {
   return costs.get(method) ?? cheap;
 }
 
-function rows(service: DescService, table: Readonly<Record<string, MethodCost>>): readonly (readonly [string, MethodCost])[] {
-  return service.methods.map((method) => [`${service.typeName}/${method.name}`, table[method.localName] ?? cheap] as const);
+function rows(service: DescService, table: Readonly<Record<string, MethodCost>>): readonly (readonly [DescMethod, MethodCost])[] {
+  return service.methods.map((method) => [method, table[method.localName] ?? cheap] as const);
 }

@@ -1,8 +1,8 @@
 /**
  * A message from its protobuf, field by field as they come (https://protobuf.dev/programming-guides/encoding).
  *
- * It never says that a body is wrong: whatever it does not know by sight, a field that the schema does not have, a letter
- * beyond ASCII or a negative number, is undefined, and the library's to read or to refuse.
+ * It never says that a body is wrong: whatever it does not know by sight, a field that the schema does not have, a
+ * negative number, is undefined, and the library's to read or to refuse.
  */
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { type Fields, type PlainField, type PlainSchema, plainSchema } from "./plain-schema.ts";
@@ -18,7 +18,7 @@ export function binaryReader<Schema extends DescMessage>(schema: Schema): ReadBi
 }
 
 const int32Max = 2 ** 31 - 1;
-const { latin1Slice } = Buffer.prototype;
+const { utf8Slice } = Buffer.prototype;
 
 /** Cheaper than a view of the bytes. Little-endian, as the wire is, and as all that Bun runs on. */
 const scratch = new Uint8Array(8);
@@ -80,11 +80,11 @@ class Reading {
   #string(): string | undefined {
     const length = this.#varint();
     const start = this.#at;
-    const end = start + length;
-    if (length < 0) return undefined;
-    for (let at = start; at < end; at++) if (this.#byte(at) > 0x7f) return undefined;
-    this.#at = end;
-    return latin1Slice.call(this.#bytes, start, end);
+    this.#at += length;
+    if (length < 0 || this.#at > this.#bytes.length) return undefined;
+    const text = utf8Slice.call(this.#bytes, start, this.#at);
+    // It may stand there, or for bytes that are no UTF-8.
+    return text.includes("\ufffd") ? undefined : text;
   }
 
   #bool(): boolean | undefined {

@@ -14,7 +14,7 @@ import { errorMapping } from "./error-mapping.ts";
 import { fieldValidation } from "./field-validation.ts";
 import { mountConnect } from "./hono-mount.ts";
 import { type OddRequest, oddRequest } from "./odd-requests.fixture.ts";
-import { isPlain } from "./plain-unary.ts";
+import { plainRequest } from "./plain-unary.ts";
 import { apiError } from "./refusal-error.ts";
 
 /** What gate, interceptors and handler saw of a case, in order. */
@@ -45,7 +45,7 @@ export function serveBothPaths(): BothPaths {
             const [left, right] = await Promise.all([plain.ask(id, request), library.ask(id, request)]);
             if (!Bun.deepEquals(left, right)) throw new Error(difference(id, request, left, right));
             byStatus[left.status] = (byStatus[left.status] ?? 0) + 1;
-            if (isPlain({ method: request.method, headers: sentHeaders(request) }, limits)) plainCount++;
+            if (plainRequest({ method: request.method, headers: sentHeaders(request) }, limits) !== undefined) plainCount++;
           }
         }),
       );

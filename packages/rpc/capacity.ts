@@ -32,6 +32,7 @@ export function createCapacity({ clock, random, requestsPerSecond, inFlightMax }
   const overloaded = (why: string): Error =>
     apiError("OVERLOADED", `Cannot take the call: ${why}`, {}, Math.round(overloadDelayMinMs + random.next() * overloadDelaySpreadMs));
 
+  const leave = (): void => void inFlight--;
   return {
     admit() {
       if (requestsPerSecond === undefined) return;
@@ -44,7 +45,7 @@ export function createCapacity({ clock, random, requestsPerSecond, inFlightMax }
     enter() {
       if (inFlight >= inFlightMax) throw overloaded(`${inFlight} are being worked on`);
       inFlight++;
-      return () => void inFlight--;
+      return leave;
     },
   };
 }

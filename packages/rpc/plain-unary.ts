@@ -29,8 +29,10 @@ export function plainUnary(implementation: UnaryImplementation, options: EdgeOpt
   const json = { ...shared, codec: jsonCodec(method, options.jsonOptions) };
   const proto = { ...shared, codec: protoCodec(method) };
   return (request, values) => {
-    if (!isPlain(request, options)) return undefined;
-    return request.headers.get("content-type") === contentTypeUnaryProto ? answer(proto, request, values) : answer(json, request, values);
+    const plain = plainRequest(request, options);
+    if (plain === undefined) return undefined;
+    const { contentType, timeoutMs } = plain;
+    return contentType === contentTypeUnaryProto ? answer(proto, request, { values, timeoutMs }) : answer(json, request, { values, timeoutMs });
   };
 }
 
@@ -43,25 +45,33 @@ type Method<Body> = {
   readonly codec: PlainCodec<Body>;
 };
 
-/** A length that is missing, a coding, another protocol version, a timeout that is none: the library knows what to say. */
-export function isPlain({ method, headers }: Pick<Request, "method" | "headers">, { readMaxBytes }: Pick<EdgeOptions, "readMaxBytes">): boolean {
-  if (method !== "POST") return false;
+type PlainRequest = { readonly contentType: string; readonly timeoutMs: number | undefined };
+
+/** Undefined for a length that is missing, a coding, another protocol version, a timeout that is none: the library knows what to say. */
+export function plainRequest(
+  { method, headers }: Pick<Request, "method" | "headers">,
+  { readMaxBytes }: Pick<EdgeOptions, "readMaxBytes">,
+): PlainRequest | undefined {
+  if (method !== "POST") return undefined;
   const contentType = headers.get("content-type");
-  if (contentType !== contentTypeUnaryJson && contentType !== contentTypeUnaryProto) return false;
+  if (contentType !== contentTypeUnaryJson && contentType !== contentTypeUnaryProto) return undefined;
   const length = headers.get("content-length");
-  if (length === null || !(Number(length) <= Math.min(edgeBodyBytesMax, readMaxBytes))) return false;
-  if (headers.has("content-encoding")) return false;
+  if (length === null || !(Number(length) <= Math.min(edgeBodyBytesMax, readMaxBytes))) return undefined;
+  if (headers.has("content-encoding")) return undefined;
   const version = headers.get("connect-protocol-version");
-  if (version !== null && version !== "1") return false;
+  if (version !== null && version !== "1") return undefined;
   const timeout = headers.get("connect-timeout-ms");
-  return timeout === null || /^[1-9]\d{0,8}$/.test(timeout);
+  if (timeout === null) return { contentType, timeoutMs: undefined };
+  return /^[1-9]\d{0,8}$/.test(timeout) ? { contentType, timeoutMs: Number(timeout) } : undefined;
 }
 
-function answer<Body>(method: Method<Body>, request: Request, values: Values): Promise<Response> {
+type Start = { readonly values: Values; readonly timeoutMs: number | undefined };
+
+function answer<Body>(method: Method<Body>, request: Request, start: Start): Promise<Response> {
   return new Promise((resolve) => {
     const fault = (error: unknown): void => resolve(faulted(method, error));
     // What a call needs is made once its body is there, so that it is still near the processor when it is used.
-    method.codec.read(request).then((body) => new PlainAnswering(method, startCall(method, request, values), { resolve, fault }).take(body), fault);
+    method.codec.read(request).then((body) => new PlainAnswering(method, startCall(method, request, start), { resolve, fault }).take(body), fault);
   });
 }
 
@@ -70,9 +80,7 @@ async function faulted<Body>({ thrown }: Method<Body>, error: unknown): Promise<
   return thrown(error);
 }
 
-function startCall<Body>({ implementation, empty, codec }: Method<Body>, request: Request, values: Values): PlainCall {
-  const timeout = request.headers.get("connect-timeout-ms");
-  const timeoutMs = timeout === null ? undefined : Number(timeout);
+function startCall<Body>({ implementation, empty, codec }: Method<Body>, request: Request, { values, timeoutMs }: Start): PlainCall {
   return new PlainCall(request, implementation.method, values(request), { timeoutMs, message: empty, responseHeader: codec.responseHeader });
 }
 

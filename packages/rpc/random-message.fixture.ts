@@ -60,6 +60,8 @@ const strings = [
   "10:20:30",
   'a "word" \\ and \n',
   "é",
+  "\ufeffé",
+  "\ufffd",
   "🚕",
   "🚕🚕",
   "x".repeat(64),
