@@ -1,4 +1,4 @@
-/** Reading a position's bytes by hand and through the schema's codec and rules: the same positions, and the same refusals. */
+/** Reading a position's bytes the short way and through the schema's codec and rules: the same positions, and the same refusals. */
 import { describe, expect, test } from "bun:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type ReportedPosition, timestampFromMs } from "@ridegrid/contracts";
@@ -9,7 +9,7 @@ import { readReportedPosition, reportedPosition } from "./reported-position.ts";
 
 type Read = ReportedPosition | "refused";
 
-function byHand(bytes: Uint8Array): Read {
+function theShortWay(bytes: Uint8Array): Read {
   // In the middle of a chunk, as they come.
   const chunk = Buffer.concat([Buffer.from([1, 2, 3]), bytes, Buffer.from([8, 8, 8])]);
   return refusedOr(() => readReportedPosition(chunk, 3, 3 + bytes.length));
@@ -58,7 +58,7 @@ describe("readReportedPosition()", () => {
       fc.property(positions, (fields) => {
         const bytes = toBinary(StreamPositionsRequestSchema, create(StreamPositionsRequestSchema, fields));
         const expected = bySchema(bytes);
-        expect(byHand(bytes)).toEqual(expected);
+        expect(theShortWay(bytes)).toEqual(expected);
         if (expected !== "refused") read++;
       }),
       { seed: 11, numRuns: 5_000 },
@@ -96,7 +96,7 @@ describe("readReportedPosition()", () => {
           else bytes.splice(index, 0, byte);
         }
         const mangled = Uint8Array.from(bytes);
-        expect(byHand(mangled)).toEqual(bySchema(mangled));
+        expect(theShortWay(mangled)).toEqual(bySchema(mangled));
       }),
       { seed: 12, numRuns: 5_000 },
     );

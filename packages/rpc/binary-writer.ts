@@ -4,7 +4,7 @@
  */
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { plainAnswerBytesMax } from "./limits.ts";
-import { type Fields, type PlainField, type PlainSchema, plainSchema } from "./plain-schema.ts";
+import { type Fields, type PlainField, plainFloatMax, type PlainSchema, plainSchema } from "./plain-schema.ts";
 
 /** Undefined where no message of the schema is plain. */
 export function binaryWriter(schema: DescMessage): ((message: Message) => Uint8Array<ArrayBuffer> | undefined) | undefined {
@@ -14,7 +14,6 @@ export function binaryWriter(schema: DescMessage): ((message: Message) => Uint8A
 
 /** A tag and a number, with room to spare. */
 const numberBytesMax = 32;
-const floatMax = 3.4e38;
 
 class Writing {
   readonly #bytes = new Uint8Array(plainAnswerBytesMax);
@@ -53,7 +52,7 @@ class Writing {
       case "int64":
         return typeof value === "bigint" && value > 0n && this.#varint(Number(value));
       case "float":
-        return typeof value === "number" && Math.abs(value) < floatMax && this.#float(value);
+        return typeof value === "number" && Math.abs(value) < plainFloatMax && this.#float(value);
       case "double":
         return typeof value === "number" && this.#double(value);
       case "time":

@@ -6,7 +6,7 @@
  */
 import { type DescMessage, fromJson, type Message } from "@bufbuild/protobuf";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { type Fields, type PlainField, type PlainSchema, plainSchema } from "./plain-schema.ts";
+import { type Fields, type PlainField, plainFloatMax, type PlainSchema, plainSchema } from "./plain-schema.ts";
 
 /** Counts the colons that the text of what was read must have. */
 type Seen = { colons: number };
@@ -55,7 +55,6 @@ function readList(field: PlainField, json: unknown, seen: Seen): unknown[] | und
 }
 
 const bigints = /^(?:0|-?[1-9]\d{0,17})$/;
-const floatMax = 3.4e38;
 
 /** Undefined where the value is not plain. */
 function readValue({ kind, inner, numbers }: PlainField, json: unknown, seen: Seen): unknown {
@@ -69,7 +68,7 @@ function readValue({ kind, inner, numbers }: PlainField, json: unknown, seen: Se
     case "int64":
       return typeof json === "string" && bigints.test(json) ? BigInt(json) : undefined;
     case "float":
-      return typeof json === "number" && Math.abs(json) < floatMax ? json : undefined;
+      return typeof json === "number" && Math.abs(json) < plainFloatMax ? json : undefined;
     case "double":
       return Number.isFinite(json) ? json : undefined;
     case "enum":

@@ -34,7 +34,10 @@ export type PlainField = {
 };
 
 /** A time is a message whose JSON is a string. */
-export type PlainKind = "string" | "bool" | "int32" | "int64" | "float" | "double" | "enum" | "message" | "time";
+type PlainKind = "string" | "bool" | "int32" | "int64" | "float" | "double" | "enum" | "message" | "time";
+
+/** Below what a float holds: beyond that the library has its word to say. */
+export const plainFloatMax = 3.4e38;
 
 /** A message by the names of its fields. */
 export type Fields = Record<string, unknown>;
